@@ -1,0 +1,1 @@
+"""How a scan is measured: fan-beam projection, reconstruction, dose."""

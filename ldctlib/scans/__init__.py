@@ -1,0 +1,1 @@
+"""Where scans come from: data sets by name, DICOM, other formats, phantoms."""

@@ -1,0 +1,1 @@
+"""Looking at CT: the viewer and figures."""
