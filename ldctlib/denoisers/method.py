@@ -108,6 +108,7 @@ class Method:
         objective: class of the objective.
         recipe: published hyper-parameters.
         margin: receptive field to one side, in pixels: how far a pixel sees.
+        channels: feature maps that are in memory at the same time, at most.
         smallest: least side of an image in pixels.
         citation: of the paper.
     """
@@ -117,5 +118,6 @@ class Method:
     objective: type[Objective]
     recipe: Recipe
     margin: int
+    channels: int
     smallest: int = 1
     citation: str = ""

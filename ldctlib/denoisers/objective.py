@@ -7,37 +7,24 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ldctlib.denoisers.method import Precision, Recipe
 
-# Weights of balanced losses are 1 / (noise variance + FLOOR), in normalised units: about (2 HU)^2.
-BALANCE_FLOOR = 1.6e-5
+# Added to the noise variance, (2 HU)^2: a patch almost without noise must not count without limit.
+FLOOR = (2 / 502) ** 2
 
 
-def mean_squared_error(test: Tensor, reference: Tensor) -> Tensor:
-    """Mean squared difference of two batches (N, C, H, W), in float32."""
-    return (test.float() - reference).square().mean()
+def noise_scale(low: Tensor, full: Tensor) -> Tensor:
+    """(N,) variance of the noise in each low-dose patch (N, 1, P, P), in the units of the patches.
 
+    A loss divided by it weighs all patches alike. The noise variance of a chest at a tenth of the
+    dose is thousands of times that of a head at a quarter: a plain mean would not see the head.
 
-def balanced_squared_error(test: Tensor, reference: Tensor, low: Tensor) -> Tensor:
-    """Squared error of each patch in units of the noise that was in it, averaged over the batch.
-
-    The noise of a chest at a tenth of the dose is a hundred times that of a head at a quarter;
-    with a plain mean the head would not count. 1 means: no better than the low-dose patch.
-
-    Args:
-        test: denoised patches (N, 1, H, W), normalised.
-        reference: the same patches at full dose.
-        low: the same patches at low dose.
-
-    >>> low, full = torch.ones(2, 1, 8, 8), torch.zeros(2, 1, 8, 8)
-    >>> round(balanced_squared_error(low, full, low).item(), 3)
-    1.0
+    >>> round(noise_scale(torch.full((1, 1, 8, 8), 0.5), torch.zeros(1, 1, 8, 8)).item(), 4)
+    0.25
     """
-    axes = (1, 2, 3)
-    noise = (low - reference).square().mean(axes)
-    error = (test.float() - reference).square().mean(axes)
-    return (error / (noise + BALANCE_FLOOR)).mean()
+    return (low.float() - full).square().mean((1, 2, 3)) + FLOOR
 
 
 def decay(step: int, steps: int) -> float:
@@ -49,19 +36,47 @@ def decay(step: int, steps: int) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * min(step / steps, 1.0))
 
 
+def start_as_identity(network: nn.Module) -> None:
+    """Let a chain of zero-padded convolutions with ReLUs begin as the identity.
+
+    Two channels carry the image and its negative through the chain, since
+    x = relu(x) - relu(-x); the others keep their random weights, and the last layer learns to
+    hear them. Training then begins at the low-dose image, as with a skip connection.
+
+    Args:
+        network: whose convolutions follow one another; changed in place.
+    """
+    convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d)]
+    first, last = convolutions[0], convolutions[-1]
+    with torch.no_grad():
+        for layer in convolutions:
+            middle = layer.kernel_size[0] // 2
+            carriers = layer.weight[:2]
+            carriers.zero_()
+            if layer is first:
+                carriers[:, 0, middle, middle] = torch.tensor([1.0, -1.0])
+            elif layer is last:
+                carriers[0, :2, middle, middle] = torch.tensor([1.0, -1.0])
+            else:
+                layer.weight[2:, :2] = 0
+                carriers[:, :2, middle, middle] = torch.eye(2)
+            assert layer.bias is not None
+            layer.bias[:2] = 0
+
+
 class Supervised:
     """One network, one Adam, mean squared error.
 
-    Options of the recipe (none of them in the published recipes): ``balance=True`` weighs every
-    patch by its noise (`balanced_squared_error`), ``decay=True`` lets the learning rate fall to
-    zero along a half cosine.
+    Options of the recipe, none of them in the published ones: ``balance=True`` divides the error
+    of every patch by its `noise_scale`, ``decay=True`` lets the learning rate fall to zero (see
+    `decay`), ``start="identity"`` begins with `start_as_identity`.
 
     Args:
         network: maps a batch (N, 1, P, P) to one of the same shape, normalised units.
         recipe: hyper-parameters.
         device: where the training runs.
         precision: numeric type and memory format of the forward pass.
-        seed: unused, nothing here is random.
+        seed: unused, since nothing here is random.
         options: override those of the recipe.
     """
 
@@ -75,11 +90,13 @@ class Supervised:
         seed: int,
         **options: Any,
     ) -> None:
-        self.network = precision.prepare(network.to(device))
         self.recipe, self.device, self.precision = recipe, device, precision
         self.options = {**recipe.options, **options}
+        if self.options.get("start") == "identity":
+            start_as_identity(network)
+        self.network = precision.prepare(network.to(device))
         self.optimiser = torch.optim.Adam(
-            self.network.parameters(), lr=recipe.learning_rate, betas=recipe.betas
+            self.network.parameters(), lr=recipe.learning_rate, betas=recipe.betas, fused=True
         )
         self.steps_done = 0
 
@@ -88,15 +105,15 @@ class Supervised:
         if self.options.get("decay"):
             factor = decay(self.steps_done, self.recipe.steps)
             self.optimiser.param_groups[0]["lr"] = self.recipe.learning_rate * factor
-        low = self.precision.images(low)
         with self.precision.context(self.device):
-            denoised = self.network(low)
+            denoised = self.network(self.precision.images(low))
         if self.options.get("balance"):
-            loss = balanced_squared_error(denoised, full, low)
+            error = (denoised.float() - full).square().mean((1, 2, 3))
+            loss = (error / noise_scale(low, full)).mean()
         else:
-            loss = mean_squared_error(denoised, full)
+            loss = functional.mse_loss(denoised.float(), full)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.optimiser.step()
         self.steps_done += 1
         return {"loss": loss.detach()}

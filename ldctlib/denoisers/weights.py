@@ -1,0 +1,175 @@
+"""Weight files: safetensors with a few facts as JSON; foreign checkpoints can be read too."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pickle
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ldctlib.denoisers.method import Method
+from ldctlib.units import Normalization
+
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """What a weight file holds.
+
+    Args:
+        state: parameters by name, float32.
+        normalization: the scale the network works on, or None where the file does not say.
+        facts: how the network was trained.
+    """
+
+    state: State
+    normalization: Normalization | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_weights(
+    path: str | Path,
+    method: str,
+    state: Mapping[str, Tensor],
+    *,
+    normalization: Normalization,
+    facts: Mapping[str, Any] | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    """Write the parameters of a network to a safetensors file.
+
+    Args:
+        path: of the file; it appears complete or not at all.
+        method: name of the method.
+        state: the network's ``state_dict()``.
+        normalization: the scale the network works on.
+        facts: anything JSON can hold, e.g. data, steps and seed of the training.
+        dtype: the weights are stored in; float16 halves the file.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    metadata = {
+        "method": method,
+        "normalization": json.dumps(asdict(normalization)),
+        "facts": json.dumps(dict(facts or {})),
+    }
+    tensors = {
+        key: value.detach().cpu().to(dtype if value.is_floating_point() else value.dtype)
+        for key, value in state.items()
+    }
+    tensors = {key: value.contiguous().clone() for key, value in tensors.items()}
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        save_file(tensors, unfinished, metadata)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def read_weights(path: str | Path, methods: Mapping[str, Method], method: str) -> WeightFile:
+    """Read the weights of a method from a file of any accepted layout.
+
+    Args:
+        path: ``.safetensors`` of `write_weights`, or a torch file that holds
+            ``{"args", "iteration", "model_state_dict"}`` as the published benchmark's do, or a
+            state dict alone. A prefix ``module.`` of all names is dropped.
+        methods: the registry.
+        method: name of the method the weights are for.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, or does not fit the method.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no weight file {path}.")
+    file = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    _check(file.state, path, methods, method)
+    return file
+
+
+def shipped_weights(method: str) -> Path:
+    """The weight file that comes with the library.
+
+    Raises:
+        FileNotFoundError: none does for this method.
+    """
+    path = Path(str(resources.files("ldctlib"))) / "weights" / f"{method}.safetensors"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"No weights of {method} come with the library: train it, or give a file "
+            f"(load({method!r}, weights=path))."
+        )
+    return path
+
+
+def _read_safetensors(path: Path) -> WeightFile:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        scale = json.loads(metadata.get("normalization", "null"))
+        facts = json.loads(metadata.get("facts", "{}"))
+        normalization = Normalization(**scale) if scale else None
+    except (SafetensorError, json.JSONDecodeError, TypeError) as error:
+        raise ValueError(f"{path} is damaged and cannot be read ({error}).") from error
+    return WeightFile(_plain(state), normalization, facts)
+
+
+def _read_torch(path: Path) -> WeightFile:
+    """A pickle, of which torch lets only tensors and argparse's namespaces come to life."""
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise ValueError(
+            f"{path} is damaged, or holds more than weights, and was not read."
+        ) from error
+    facts: dict[str, Any] = {}
+    if isinstance(content, dict) and "model_state_dict" in content:
+        facts = {k: content[k] for k in ("iteration", "epoch") if k in content}
+        content = content["model_state_dict"]
+    if not isinstance(content, dict) or not all(torch.is_tensor(v) for v in content.values()):
+        raise ValueError(f"{path} holds no weights: neither a state dict nor a checkpoint.")
+    return WeightFile(_plain(content), None, facts)
+
+
+def _plain(state: Mapping[str, Tensor]) -> State:
+    """Without the prefix of a parallel wrapper, floating-point values as float32."""
+    if state and all(key.startswith("module.") for key in state):
+        state = {key.removeprefix("module."): value for key, value in state.items()}
+    return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+
+
+def _check(state: State, path: Path, methods: Mapping[str, Method], method: str) -> None:
+    if not all(bool(torch.isfinite(value).all()) for value in state.values()):
+        raise ValueError(f"{path} holds weights that are not finite.")
+    expected = _shapes(methods[method])
+    given = {key: tuple(value.shape) for key, value in state.items()}
+    if given == expected:
+        return
+    for other in methods:
+        if other != method and given == _shapes(methods[other]):
+            raise ValueError(f"{path} holds the weights of {other}, not of {method}.")
+    differences = [key for key in (*expected, *given) if expected.get(key) != given.get(key)]
+    key = differences[0]
+    raise ValueError(
+        f"{path} does not fit {method}: {key} is {given.get(key, 'missing')} in the file and "
+        f"{expected.get(key, 'unknown')} in the network ({len(set(differences))} such entries)."
+    )
+
+
+def _shapes(method: Method) -> dict[str, tuple[int, ...]]:
+    with torch.device("meta"):
+        return {key: tuple(value.shape) for key, value in method.network().state_dict().items()}
