@@ -26,6 +26,8 @@ class Scan:
         masks: named sets of structures on the same grid.
         z_mm: (Z,) slice positions; from ``spacing_mm`` if None.
         provenance: where it comes from and what was done to it: "source", "licence", "citation", …
+        corner_mm: (y, x) of the centre of the first voxel of the first slice in patient coordinates
+            (DICOM: x to the patient's left, y to posterior); None if unknown.
 
     Raises:
         ValueError: the volume is not 3-D, not finite, or its spacing is not positive.
@@ -38,6 +40,7 @@ class Scan:
     masks: Mapping[str, Masks] = field(default_factory=dict)
     z_mm: np.ndarray | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
+    corner_mm: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         hu = np.asarray(self.hu, np.float32)
