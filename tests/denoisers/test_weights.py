@@ -1,0 +1,187 @@
+"""Weight files: ours, those of the published benchmark, and bad ones."""
+
+import argparse
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from ldctlib.denoisers import METHODS, available, load, network, read_weights, write_weights
+from ldctlib.units import Normalization
+
+BENCHMARK = Normalization.benchmark()
+
+
+def same(state, other):
+    return set(state) == set(other) and all(torch.equal(state[k], other[k]) for k in state)
+
+
+def benchmark_checkpoint(path, name, **changes):
+    """A file as ldct-benchmark publishes them."""
+    args = argparse.Namespace(lr=1e-4, mbs=68, trainer=name, cuda=True, adam_b1=0.9, data=None)
+    state = network(name, seed=3).state_dict()
+    content = {"args": args, "iteration": 87000, "model_state_dict": state, **changes}
+    torch.save(content, path)
+    return state
+
+
+@pytest.mark.parametrize("name", available())
+def test_round_trip(tmp_path, name):
+    state = network(name, seed=3).state_dict()
+    path = tmp_path / "deep" / "mine.safetensors"
+    other = Normalization(0.0, 1000.0)
+    write_weights(path, name, state, normalization=other, facts={"steps": 7})
+    file = read_weights(path, METHODS, name)
+    assert same(file.state, state)
+    assert file.facts == {"steps": 7}
+    denoiser = load(name, weights=path)
+    assert denoiser.normalization == other
+    assert same(denoiser.network.state_dict(), state)
+    assert [p.name for p in path.parent.iterdir()] == ["mine.safetensors"]
+
+
+def test_half_precision_file_is_half_as_large(tmp_path):
+    state = network("redcnn").state_dict()
+    sizes = []
+    for dtype in (torch.float32, torch.float16):
+        path = tmp_path / f"{dtype}.safetensors"
+        write_weights(path, "redcnn", state, normalization=BENCHMARK, dtype=dtype)
+        sizes.append(path.stat().st_size)
+    read = read_weights(path, METHODS, "redcnn").state
+    assert sizes[0] > 1.98 * sizes[1]
+    assert all(v.dtype == torch.float32 for v in read.values())
+    for key, value in state.items():
+        torch.testing.assert_close(read[key], value, rtol=2**-11, atol=2**-25)
+
+
+@pytest.mark.parametrize("name", available())
+def test_published_checkpoint(tmp_path, name):
+    path = tmp_path / f"{name}.pt"
+    state = benchmark_checkpoint(path, name)
+    denoiser = load(name, weights=path)
+    assert same(denoiser.network.state_dict(), state)
+    assert denoiser.normalization == BENCHMARK
+    assert denoiser.source == f"{name}.pt"
+    assert read_weights(path, METHODS, name).facts == {"iteration": 87000}
+
+
+def test_namespaces_are_allowed_only_while_a_file_is_read(tmp_path):
+    path = tmp_path / "cnn10.pt"
+    benchmark_checkpoint(path, "cnn10")
+    load("cnn10", weights=path)
+    assert argparse.Namespace not in torch.serialization.get_safe_globals()
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(path, weights_only=True)
+
+
+@pytest.mark.parametrize("wrap", [dict, lambda s: {"epoch": 3, "model_state_dict": s}])
+def test_bare_and_wrapped_state_dicts(tmp_path, wrap):
+    state = network("cnn10", seed=3).state_dict()
+    path = tmp_path / "w.pth"
+    torch.save(wrap({f"module.{k}": v for k, v in state.items()}), path)
+    assert same(load("cnn10", weights=path).network.state_dict(), state)
+
+
+class Intruder:
+    def __reduce__(self):
+        return (print, ("code from a weight file was run",))
+
+
+def test_code_in_a_file_is_not_run(tmp_path, capsys):
+    path = tmp_path / "evil.pt"
+    benchmark_checkpoint(path, "cnn10", args=Intruder())
+    with pytest.raises(ValueError, match="more than weights"):
+        load("cnn10", weights=path)
+    assert capsys.readouterr().out == ""
+
+
+def write_other_method(path):
+    benchmark_checkpoint(path, "wganvgg")
+
+
+def write_missing_key(path):
+    state = network("cnn10").state_dict()
+    del state["layers.4.bias"]
+    torch.save(state, path)
+
+
+def write_wrong_shape(path):
+    torch.save({**network("cnn10").state_dict(), "layers.4.bias": torch.zeros(2)}, path)
+
+
+def write_nan(path):
+    torch.save({**network("cnn10").state_dict(), "layers.4.bias": torch.tensor([np.nan])}, path)
+
+
+def write_truncated(path):
+    benchmark_checkpoint(path, "cnn10")
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+def write_text(path):
+    path.write_text("<html>404</html>")
+
+
+def write_numbers(path):
+    torch.save([1, 2, 3], path)
+
+
+BAD = {
+    write_other_method: "holds the weights of wganvgg, not of cnn10",
+    write_missing_key: "does not fit cnn10: layers.4.bias is missing in the file and \\(1,\\)",
+    write_wrong_shape: "layers.4.bias is \\(2,\\) in the file",
+    write_nan: "not finite",
+    write_truncated: "damaged",
+    write_text: "damaged",
+    write_numbers: "holds no weights",
+}
+
+
+@pytest.mark.parametrize(("write", "message"), BAD.items())
+def test_bad_torch_files(tmp_path, write, message):
+    path = tmp_path / "bad.pt"
+    write(path)
+    with pytest.raises(ValueError, match=message):
+        load("cnn10", weights=path)
+
+
+def test_bad_safetensors(tmp_path):
+    path = tmp_path / "bad.safetensors"
+    path.write_bytes(b"nothing of the kind")
+    with pytest.raises(ValueError, match="damaged"):
+        load("cnn10", weights=path)
+    save_file(network("cnn10").state_dict(), path, {"normalization": "{oops"})
+    with pytest.raises(ValueError, match="damaged"):
+        load("cnn10", weights=path)
+
+
+def test_safetensors_of_others_have_no_metadata(tmp_path):
+    path = tmp_path / "foreign.safetensors"
+    state = network("cnn10", seed=3).state_dict()
+    save_file(state, path)
+    denoiser = load("cnn10", weights=path)
+    assert set(denoiser.network.state_dict()) == set(state)
+    assert denoiser.normalization == BENCHMARK
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match="There is no weight file"):
+        load("cnn10", weights=tmp_path / "none.pt")
+
+
+def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "w.safetensors"
+    state = network("cnn10").state_dict()
+    write_weights(path, "cnn10", state, normalization=BENCHMARK)
+    before = path.read_bytes()
+
+    def full_disk(*args):
+        raise OSError("no space")
+
+    monkeypatch.setattr("ldctlib.denoisers.weights.save_file", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        write_weights(path, "cnn10", state, normalization=BENCHMARK)
+    assert path.read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 1
