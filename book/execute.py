@@ -1,0 +1,214 @@
+"""Run the notebooks: several at once, each in its own process, timed, weighed and remembered.
+
+A run is taken from ``build/executed`` when the notebook, the library, the pinned packages and the
+parameters are the same as last time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import nbformat
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one run may take; a run is stopped when it has taken three times its seconds."""
+
+    seconds: float
+    megabytes: float
+
+    def times(self, slack: float) -> Budget:
+        """More time, for a slow or shared machine; memory is the same everywhere."""
+        return replace(self, seconds=self.seconds * slack)
+
+
+# Binder gives a session 2 GB; a reader gives a chapter a minute and a half.
+BUDGETS = {"quick": Budget(90, 2000), "full": Budget(float("inf"), float("inf"))}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One notebook's run: where its executed copy is, what it took, and why it failed, if so."""
+
+    name: str
+    key: str
+    profile: str
+    seconds: float
+    megabytes: float
+    slowest: str
+    error: str = ""
+    cached: bool = False
+
+    def over(self, budget: Budget) -> str:
+        """One sentence when the run took more than it may, else nothing."""
+        if self.seconds <= budget.seconds and self.megabytes <= budget.megabytes:
+            return ""
+        return (
+            f"{self.name} took {self.seconds:.0f} s and {self.megabytes:.0f} MB; it may take "
+            f"{budget.seconds:.0f} s and {budget.megabytes:.0f} MB ({self.slowest})."
+        )
+
+
+def fingerprint(notebook: Path, parameters: dict[str, str], library: Path, pins: Path) -> str:
+    """Hash of all that a run depends on: cells, parameters, library files, pinned packages."""
+    digest = hashlib.sha256()
+    cells = [(c.cell_type, c.source, c.metadata) for c in nbformat.read(notebook, 4).cells]
+    digest.update(json.dumps([cells, parameters, platform.python_version()]).encode())
+    for path in sorted(library.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(str(path.relative_to(library)).encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    digest.update(pins.read_bytes() if pins.exists() else b"")
+    return digest.hexdigest()
+
+
+def family_megabytes(process: psutil.Process) -> float:
+    """Resident memory of a process' descendants: the kernel and whatever it started."""
+    total = 0
+    try:
+        for child in process.children(recursive=True):
+            try:
+                total += child.memory_info().rss
+            except psutil.Error:
+                continue
+    except psutil.Error:
+        pass
+    return total / 1e6
+
+
+def kill_family(process: psutil.Process) -> None:
+    """End a process that this program started, and its descendants."""
+    for one in [*process.children(recursive=True), process]:
+        try:
+            one.kill()
+        except psutil.Error:
+            continue
+
+
+def run(notebook: Path, out: Path, parameters: dict[str, str], budget: Budget, key: str) -> Run:
+    """Execute one notebook with papermill and write its executed copy into ``out``."""
+    draft = out / f"{notebook.stem}.running.ipynb"
+    command = [sys.executable, "-m", "papermill", str(notebook), str(draft), "--no-progress-bar"]
+    command += [part for name, value in parameters.items() for part in ("-r", name, value)]
+    with tempfile.TemporaryDirectory() as empty_folder, tempfile.TemporaryFile() as log:
+        begun, peak, stopped = time.monotonic(), 0.0, False
+        process = psutil.Popen([*command, "--cwd", empty_folder], stdout=log, stderr=log)
+        while process.poll() is None:
+            peak = max(peak, family_megabytes(process))
+            if time.monotonic() - begun > 3 * budget.seconds:
+                stopped = True
+                kill_family(process)
+            time.sleep(0.1)
+        seconds = time.monotonic() - begun
+        log.seek(0)
+        said = log.read().decode(errors="replace")
+    error = f"stopped after {seconds:.0f} s" if stopped else ""
+    if process.returncode and not stopped:
+        error = failure(draft) or ANSI.sub("", said)[-2000:] or f"exit code {process.returncode}"
+    profile = parameters.get("profile", "")
+    return Run(notebook.stem, key, profile, seconds, peak, slowest_cell(draft), error)
+
+
+def failure(executed: Path) -> str:
+    """The cell that failed and its error, as a reader of the terminal wants them."""
+    if not executed.exists():
+        return ""
+    for number, cell in enumerate(nbformat.read(executed, 4).cells):
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                trace = ANSI.sub("", "\n".join(output.traceback)).splitlines()[-12:]
+                lines = [f"cell {number}:", *cell.source.splitlines(), "", *trace]
+                return "\n".join("    " + line for line in lines)
+    return ""
+
+
+def slowest_cell(executed: Path) -> str:
+    """Which cell took longest, in words."""
+    times: list[tuple[float, int]] = []
+    if executed.exists():
+        for number, cell in enumerate(nbformat.read(executed, 4).cells):
+            took = cell.metadata.get("papermill", {}).get("duration")
+            times += [(took, number)] if took else []
+    return "slowest: cell {1} with {0:.0f} s".format(*max(times)) if times else "no cell finished"
+
+
+def remembered(name: str, out: Path, key: str) -> Run | None:
+    """The last good run of a notebook, if nothing it depends on has changed."""
+    record = out / f"{name}.json"
+    if not (record.exists() and (out / f"{name}.ipynb").exists()):
+        return None
+    last = Run(**json.loads(record.read_text()))
+    return replace(last, cached=True) if last.key == key else None
+
+
+def remember(done: Run, out: Path) -> Run:
+    """Keep a good run; leave a failed one beside it as ``<name>.failed.ipynb`` for a look."""
+    draft = out / f"{done.name}.running.ipynb"
+    failed = out / f"{done.name}.failed.ipynb"
+    if done.error:
+        if draft.exists():
+            draft.replace(failed)
+        return done
+    draft.replace(out / f"{done.name}.ipynb")
+    failed.unlink(missing_ok=True)
+    (out / f"{done.name}.json").write_text(json.dumps(asdict(done), indent=1))
+    return done
+
+
+def run_all(
+    notebooks: list[Path],
+    out: Path,
+    parameters: dict[str, str],
+    *,
+    jobs: int | None = None,
+    library: Path = ROOT / "ldctlib",
+    pins: Path = ROOT / "constraints.txt",
+    budget: Budget | None = None,
+) -> list[Run]:
+    """Run notebooks side by side; a run that is over time is judged by a second one, alone.
+
+    Args:
+        notebooks: the sources; they are only read.
+        out: folder for executed copies and their records.
+        parameters: given to every notebook, "profile" among them.
+        jobs: how many at once; one per two cores if None, at least two.
+        library, pins: what the cache watches beside the notebook.
+        budget: time and memory of one run; by profile if None.
+
+    Returns:
+        One run per notebook, in the order given.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    budget = budget or BUDGETS[parameters.get("profile", "quick")]
+    keys = {n: fingerprint(n, parameters, library, pins) for n in notebooks}
+
+    def one(notebook: Path) -> Run:
+        known = remembered(notebook.stem, out, keys[notebook])
+        if known:
+            return known
+        print(f"  running {notebook.stem}", flush=True)
+        return remember(run(notebook, out, parameters, budget, keys[notebook]), out)
+
+    with ThreadPoolExecutor(jobs or max(2, (os.cpu_count() or 2) // 2)) as pool:
+        runs = list(pool.map(one, notebooks))
+    for i, (notebook, done) in enumerate(zip(notebooks, runs, strict=True)):
+        crowded = len(notebooks) > 1 and done.seconds > budget.seconds
+        if crowded and (not done.error or done.error.startswith("stopped")):
+            print(f"  running {notebook.stem} again, alone: {done.seconds:.0f} s", flush=True)
+            runs[i] = remember(run(notebook, out, parameters, budget, keys[notebook]), out)
+    return runs
