@@ -37,10 +37,10 @@ def network(name: str, *, seed: int = 0, **options: Any) -> nn.Module:
     >>> sum(p.numel() for p in network("cnn10").parameters())
     24513
     """
-    method = _method(name)
+    kind = method(name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return method.network(**options)
+        return kind.network(**options)
 
 
 def load(
@@ -63,7 +63,7 @@ def load(
     >>> load("redcnn", weights=None, device="cpu")
     Denoiser('redcnn', untrained, cpu)
     """
-    method = _method(name)
+    kind = method(name)
     net = network(name)
     normalization, source = Normalization.benchmark(), "untrained"
     if weights is not None:
@@ -72,10 +72,18 @@ def load(
         net.load_state_dict(file.state)
         normalization = file.normalization or normalization
         source = "shipped" if weights == "shipped" else path.name
-    return Denoiser(method, net, normalization=normalization, source=source, device=device)
+    return Denoiser(kind, net, normalization=normalization, source=source, device=device)
 
 
-def _method(name: str) -> Method:
+def method(name: str) -> Method:
+    """The entry of a method: network, objective, published recipe.
+
+    Raises:
+        ValueError: there is none of this name.
+
+    >>> method("redcnn").recipe.batch
+    73
+    """
     if name not in METHODS:
         raise ValueError(f"No denoiser is called {name!r}; there are {', '.join(METHODS)}.")
     return METHODS[name]
