@@ -19,6 +19,8 @@ import yaml
 from execute import ROOT, Run
 
 DOI = re.compile(r"doi:(10\.[^\s;,]+[^\s;,.])")
+TABLE = re.compile(r"(?:^\|.*\|[ \t]*\n?)+", re.M)
+DOI_LINK = r"[doi:\1](https://doi.org/\1)"
 GENERATED = re.compile(r"^<!-- generated: (\w+) -->$", re.M)
 
 
@@ -73,17 +75,35 @@ def copy_link(page: str, kind: str, text: str) -> str:
     return f"{{download}}`{text} </copies/{kind}/{Path(page).name}.ipynb>`"
 
 
-def data_table() -> str:
-    """The data sets that the library can open, with their licences and sources."""
-    catalogue = json.loads((ROOT / "ldctlib" / "scans" / "catalogue.json").read_text())
-    lines = ["| Name | What it is | MB | Licence | Shown | Cite as |", "|---|---|--:|---|---|---|"]
-    for name, entry in catalogue.items():
+def catalogue() -> dict:
+    """What the library knows about each data set, by name."""
+    return json.loads((ROOT / "ldctlib" / "scans" / "catalogue.json").read_text())
+
+
+def data_table(scans: bool) -> str:
+    """The data sets that open as scans, or the others, with their licences."""
+    lines = ["| Name | What it is | MB | Licence | Shown |", "|---|---|--:|---|---|"]
+    for name, entry in catalogue().items():
+        if ("open" in entry) != scans:
+            continue
         size = sum(file["bytes"] for file in entry["files"].values()) / 1e6
-        cite = DOI.sub(r"[doi:\1](https://doi.org/\1)", entry["citation"])
         shown = "yes" if entry["may_show"] else "no"
         what = f"{entry['title']}. {entry['about']}"
-        row = [f"`{name}`", what, f"{size:.1f}", entry["licence"], shown, cite]
+        row = [f"`{name}`", what, f"{size:.1f}", entry["licence"], shown]
         lines.append("| " + " | ".join(cell.replace("|", "/") for cell in row) + " |")
+    return table(lines, "data-table")
+
+
+def table(lines: list[str], style: str) -> str:
+    """A table that the style sheet can address."""
+    return "\n".join([":::{table}", f":class: {style}", "", *lines, ":::"])
+
+
+def citations_list() -> str:
+    """How each data set wants to be cited."""
+    lines = []
+    for name, entry in catalogue().items():
+        lines.append(f"`{name}`\n: {DOI.sub(DOI_LINK, entry['citation'])}\n")
     return "\n".join(lines)
 
 
@@ -105,22 +125,51 @@ def last_line_state(text: str) -> str:
     return "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1] for line in text.split("\n"))
 
 
-def dress(notebook: nbformat.NotebookNode, page: str, run: Run | None) -> nbformat.NotebookNode:
-    """An executed notebook as a page: papermill's cell hidden, what the run took, the copies."""
-    result = copy.deepcopy(notebook)
-    for cell in result.cells:
-        if "injected-parameters" in cell.metadata.get("tags", []):
-            cell.metadata.tags.append("remove-cell")
+def is_progress_bar(output: nbformat.NotebookNode, models: dict) -> bool:
+    """Whether an output is a tqdm bar, as text or as a widget; a page has no use for either."""
+    if output.output_type == "stream":
+        lines = [line for line in output.text.splitlines() if line.strip()]
+        return all(re.search(r"\d+%\|.*\|.*\[.*\]$", line.rstrip()) for line in lines)
+    view = output.get("data", {}).get("application/vnd.jupyter.widget-view+json", {})
+    box = models.get(view.get("model_id"), {}).get("state", {})
+    children = [str(child).removeprefix("IPY_MODEL_") for child in box.get("children", [])]
+    return "FloatProgressModel" in {models.get(c, {}).get("model_name") for c in children}
+
+
+def without_progress_bars(notebook: nbformat.NotebookNode) -> None:
+    """Drop progress bars, and the widgets' states when no widget is left to be shown."""
+    states = notebook.metadata.get("widgets", {})
+    models = states.get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
+    views = 0
+    for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if output.output_type == "stream":
                 output.text = last_line_state(output.text)
-    links = " · ".join(copy_link(page, kind, f"Copy {text}") for kind, text in COPIES)
+        if "outputs" in cell:
+            cell.outputs = [o for o in cell.outputs if not is_progress_bar(o, models)]
+            views += sum(
+                "application/vnd.jupyter.widget-view+json" in o.get("data", {})
+                for o in cell.outputs
+            )
+    if not views:
+        notebook.metadata.pop("widgets", None)
+
+
+def dress(notebook: nbformat.NotebookNode, page: str, run: Run | None) -> nbformat.NotebookNode:
+    """An executed notebook as a page: papermill's cell hidden, what the run took, the copies."""
+    result = copy.deepcopy(notebook)
+    without_progress_bars(result)
+    for cell in result.cells:
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.metadata.tags.append("remove-cell")
+    first = result.cells[0]
+    first.source = TABLE.sub(r":::{table}\n:class: chapter-table\n\n\g<0>\n:::", first.source, 1)
+    links = " · ".join(copy_link(page, kind, f"copy {text}") for kind, text in COPIES)
     took = ""
     if run:
-        memory = f"{run.megabytes / 1000:.1f} GB"
-        took = f"Run for this page in {run.seconds:.0f} s with {memory} of memory, "
-        took += f'`profile = "{run.profile}"`, no GPU needed. '
-    note = nbformat.v4.new_markdown_cell(f":::{{div}} ran\n{took}{links}\n:::")
+        took = f"Run for this page in {run.seconds:.0f} s with {run.megabytes / 1000:.1f} GB "
+        took += f"of memory ({run.profile} profile). "
+    note = nbformat.v4.new_markdown_cell(f":::{{div}} ran\n{took}Download: {links}\n:::")
     note["id"] = "ran"
     result.cells.insert(1, note)
     return result
@@ -200,10 +249,14 @@ def assemble(root: Path, pages: list[str], runs: dict[str, Run], sphinx_options:
         for page in pages
         if page.startswith("notebooks/")
     }
-    tables = {"chapters": chapters_table(executed), "copies": copies_table(executed)}
+    tables = {
+        "chapters": chapters_table(executed),
+        "copies": copies_table(executed),
+        "scans": data_table(scans=True),
+        "measurements": data_table(scans=False),
+        "citations": citations_list(),
+    }
     texts = {page: (root / f"{page}.md").read_text() for page in pages if page not in executed}
-    if any("<!-- generated: data -->" in text for text in texts.values()):
-        tables["data"] = data_table()
     for page, text in texts.items():
         tree.write(f"{page}.md", fill(text, tables))
     for page, notebook in executed.items():

@@ -76,6 +76,8 @@ def summary(site: Path, pages: list[str], runs: dict[str, execute.Run]) -> None:
         if run := runs.get(Path(name).name):
             line += f" {run.seconds:6.0f} s {run.megabytes:6.0f} MB" + "  cached" * run.cached
         print(line)
+    for name in sorted(set(runs) - {Path(page).name for page in pages}):
+        print(f"  {name} was run; it is not in _toc.yml, so it has no page")
 
 
 def book(root: Path, profile: str = "quick", only: str = "") -> list[str]:

@@ -19,8 +19,8 @@ except ImportError:
     import ldctlib"""
 
 PARAMETERS = """\
-profile = "quick"  # "full" wants more time and memory; see "How to use this book"
-scan = "lidc-0314"  # "phantom-chest" needs no download"""
+profile = "quick"  # or "full": see "How to use this book"
+scan = "lidc-0314"  # or "phantom-chest": needs no download"""
 
 ROWS = ("You will be able to", "Before this", "Minutes", "Hardware", "Data")
 CLOSING = ("Summary", "What is next", "References")

@@ -12,14 +12,14 @@ def silence_thebe(app: Sphinx, config: object) -> None:
     app.registry.css_files[:] = [x for x in app.registry.css_files if "thebe" not in x[0]]
 
 
-def lazy_images(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:
-    """Pictures below the fold load when they are reached."""
+def polish(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:
+    """Let long author lists end as readers expect."""
     if body := context.get("body"):
-        context["body"] = body.replace("<img ", '<img loading="lazy" ')
+        context["body"] = body.replace(", and others.", " <i>et al.</i>")
 
 
 def setup(app: Sphinx) -> dict:
     """Register with Sphinx."""
     app.connect("config-inited", silence_thebe)
-    app.connect("html-page-context", lazy_images)
+    app.connect("html-page-context", polish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
