@@ -1,0 +1,263 @@
+"""The CT viewer: panes side by side that live in a page without a kernel and without a network."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ldctlib import units
+from ldctlib.masks import Masks
+from ldctlib.viewing import colours, inputs, payload, preview
+from ldctlib.viewing.inputs import Image, Rectangle, Slices
+
+LIMIT_MB = 1.5
+ZOOMS = (0.5, 1, 2, 3, 4)
+MASK_STYLES = ("outline", "filled", "hidden")
+
+
+def show(
+    images: Mapping[str, Image],
+    window: units.Window | None = None,
+    *,
+    slices: Slices | None = None,
+    crop: Rectangle | None = None,
+    difference: tuple[str, str] | None = None,
+    difference_window: float | None = None,
+    masks: Masks | None = None,
+    mask_style: str = "outline",
+    roi: Rectangle | None = None,
+    zoom: float = 1,
+    caption: str | None = None,
+    alt: str | None = None,
+    limit_mb: float = LIMIT_MB,
+) -> Viewer:
+    """Show CT images of one grid side by side, to be windowed, scrolled, zoomed and measured.
+
+    The figure carries its pixels, rounded to whole HU. It starts in the middle slice.
+
+    Args:
+        images: name and scan, volume (Z, H, W) or slice (H, W) in HU of every pane.
+        window: name or (level, width) in HU; the one of the first scan's anatomy if None, or lung.
+        slices: which slices to carry: a number, a ``slice``, a range; all if None.
+        crop: rows and columns to carry; all if None.
+        difference: names (a, b): one more pane shows a - b.
+        difference_window: HU at which its colours end, both ways; from the data if None.
+        masks: structures on the grid of ``images`` to lay over.
+        mask_style: "outline", "filled" or "hidden"; the reader can change it.
+        roi: rows and columns of the region to measure first, on the grid of ``images``.
+        zoom: screen pixels an image pixel: 1, 2, 3 or 4; 0.5 shows means of 2 x 2 pixels.
+        caption: what to see; stands under the figure.
+        alt: what a reader without sight should know; made from the above if None.
+        limit_mb: the heaviest figure allowed.
+
+    Raises:
+        ValueError: images differ in grid, hold NaN, or the figure would be too heavy.
+
+    >>> show({"water": np.zeros((64, 64))}, window="abdomen")
+    CT viewer: window level 50 HU, width 400 HU
+      water: mean 0.0 HU, SD 0.0 HU, n 4096
+    """
+    if zoom not in ZOOMS:
+        raise ValueError(f"zoom is one of {', '.join(map(str, ZOOMS))}, not {zoom}.")
+    if mask_style not in MASK_STYLES:
+        raise ValueError(f"mask_style is one of {', '.join(MASK_STYLES)}, not {mask_style!r}.")
+    volumes = inputs.volumes(images)
+    first = next(iter(volumes.values()))
+    depth, height, width = first.shape
+    numbers = inputs.numbers(slices, depth)
+    rows, columns = inputs.rectangle("crop", crop, (slice(0, height), slice(0, width)))
+    inside = inputs.rectangle("roi", roi, (rows, columns)) if roi is not None else None
+    stack = np.stack(
+        [payload.whole_hu(name, v[numbers, rows, columns]) for name, v in volumes.items()]
+    )
+    if masks is not None and masks.shape != first.shape:
+        raise ValueError(f"The masks lie on {masks.shape}, the images on {first.shape}.")
+    pair = inputs.pair_of(difference, list(volumes))
+    if pair and difference_window is None:
+        difference_window = inputs.limit(inputs.change(stack, pair))
+    return Viewer(
+        names=tuple(volumes),
+        values=stack,
+        numbers=tuple(numbers) if depth > 1 else (),
+        offset=(rows.start, columns.start),
+        window=units.level_width(inputs.window_of(images) if window is None else window),
+        pair=pair,
+        limit_hu=float(difference_window or 100),
+        runs=None if masks is None else payload.mask_runs(masks, numbers, (rows, columns)),
+        labels=() if masks is None else masks.labels,
+        mask_style=mask_style,
+        roi=None if inside is None else inputs.shifted(inside, -rows.start, -columns.start),
+        zoom=zoom,
+        caption=caption,
+        alt_text=alt,
+        limit_mb=limit_mb,
+    )
+
+
+@dataclass(frozen=True, repr=False)
+class Viewer:
+    """A figure of CT panes, made by `show`; notebooks and pages display it by its mime bundle."""
+
+    names: tuple[str, ...]
+    values: np.ndarray  # int16 (panes, Z, H, W), HU
+    numbers: tuple[int, ...]  # slice numbers in the volume; empty for single slices
+    offset: tuple[int, int]  # row and column of the first pixel in the whole image
+    window: tuple[float, float]
+    pair: tuple[int, int] | None
+    limit_hu: float
+    runs: np.ndarray | None
+    labels: tuple[str, ...]
+    mask_style: str
+    roi: Rectangle | None
+    zoom: float
+    caption: str | None
+    alt_text: str | None
+    limit_mb: float
+
+    def __post_init__(self) -> None:
+        _ = self.html  # a figure that is too heavy fails here, not when it is displayed
+
+    def __repr__(self) -> str:
+        level, width = self.window
+        where = f", slice {self.numbers[self._middle]}" if self.numbers else ""
+        where += ", region of interest" if self.roi else ""
+        lines = [f"CT viewer: window level {level:g} HU, width {width:g} HU{where}"]
+        for name, plane in self._planes():
+            part = (plane[self.roi] if self.roi else plane).astype(np.float64)
+            spread = f"mean {part.mean():.1f} HU, SD {part.std():.1f} HU, n {part.size}"
+            lines.append(f"  {name}: {spread}")
+        return "\n".join(lines)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {
+            "text/html": self.html,
+            "image/png": base64.b64encode(self.png[0]).decode(),
+            "text/plain": repr(self),
+        }
+
+    @property
+    def alt(self) -> str:
+        """The alternative text of the picture."""
+        if self.alt_text:
+            return self.alt_text
+        level, width = self.window
+        where = f" in slice {self.numbers[self._middle]}" if self.numbers else ""
+        panes = ", ".join(name for name, _ in self._planes())
+        made = f"CT{where}, side by side: {panes}. Level {level:g} HU, width {width:g} HU."
+        return f"{self.caption} {made}" if self.caption else made
+
+    @cached_property
+    def png(self) -> tuple[bytes, int, int]:
+        """The still picture: the file, its width and its height in pixels."""
+        grey = colours.grey_table(self.window)
+        panes = [preview.Pane(name, "", plane, grey) for name, plane in self._planes()]
+        if self.pair:
+            name, plane = self._planes()[-1]
+            table = colours.difference_table(self.limit_hu)
+            panes[-1] = preview.Pane(name, f"± {self.limit_hu:g} HU", plane, table, True)
+        runs = None
+        if self.runs is not None and self.mask_style != "hidden":
+            runs = self.runs[:, self.runs[1] == self._middle][[0, 2, 3, 4]]
+        return preview.render(panes, self.zoom, self.roi, runs)
+
+    @cached_property
+    def html(self) -> str:
+        """The figure: the still picture, and one script that brings it to life."""
+        name = f"ct{secrets.token_hex(6)}"
+        data = json.dumps(self._data(), ensure_ascii=False).replace("</", "<\\/")
+        png, width, height = self.png
+        caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
+        source = base64.b64encode(png).decode()
+        # The class and the filter keep themes from recolouring CT in dark mode.
+        text = (
+            f'<figure class="ct-viewer" data-ct-viewer="{name}" style="margin:1em 0">'
+            f'<img class="dark-light" alt="{html.escape(self.alt)}" width="{width}" '
+            f'height="{height}" style="filter:none;max-width:100%;height:auto" '
+            f'src="data:image/png;base64,{source}">{caption}</figure>'
+            f'<script>(() => {{{_file("viewer.js")}\nstart("{name}", {data});}})();</script>'
+        )
+        self._check_weight(len(text.encode()))
+        return text
+
+    def _data(self) -> dict[str, Any]:
+        panes, depth, height, width = self.values.shape
+        planes = self.values.reshape(panes * depth, -1)
+        text, share = payload.pack(planes, self.limit_mb * 1e6)
+        if share < 1:
+            self._check_weight(self.limit_mb * 1e6 / share)
+        level, wide = self.window
+        roi = self.roi and [s.start for s in self.roi] + [s.stop for s in self.roi]
+        view: dict[str, Any] = {
+            "level": level,
+            "width": wide,
+            "slice": self._middle,
+            "zoom": self.zoom,
+        }
+        view |= {"limit": self.limit_hu, "roi": roi, "masks": self.mask_style}
+        return {
+            "names": self.names,
+            "depth": depth,
+            "height": height,
+            "width": width,
+            "numbers": self.numbers or (0,),
+            "numbered": bool(self.numbers),
+            "offset": self.offset,
+            "windows": units.WINDOWS,
+            "lowest": int(self.values.min()),
+            "highest": int(self.values.max()),
+            "pair": self.pair,
+            "view": view,
+            "alt": self.alt,
+            "colours": base64.b64encode(colours.difference_colours().tobytes()).decode(),
+            "gradient": colours.difference_gradient(),
+            "values": text,
+            "masks": self._masks(),
+            "template": _file("viewer.html"),
+        }
+
+    def _masks(self) -> dict[str, Any] | None:
+        if self.runs is None:
+            return None
+        runs, _ = payload.pack(self.runs)
+        count = self.runs.shape[1]
+        return {
+            "runs": runs,
+            "count": count,
+            "labels": self.labels,
+            "colours": colours.MASK_COLOURS,
+        }
+
+    @property
+    def _middle(self) -> int:
+        return len(self.values[0]) // 2
+
+    def _planes(self) -> list[tuple[str, np.ndarray]]:
+        """Name and whole HU of every pane of the first slice on show."""
+        planes = [(name, v[self._middle]) for name, v in zip(self.names, self.values, strict=True)]
+        if self.pair:
+            (a, x), (b, y) = (planes[i] for i in self.pair)
+            planes.append((f"{a} − {b}", inputs.change([x, y], (0, 1))))
+        return planes
+
+    def _check_weight(self, size: float) -> None:
+        if size > self.limit_mb * 1e6:
+            panes, depth, height, width = self.values.shape
+            raise ValueError(
+                f"{panes} panes of {depth} slices of {height} x {width} pixels weigh about "
+                f"{size / 1e6:.1f} MB, more than the {self.limit_mb:g} MB of a figure: show a part "
+                "with crop=(rows, columns) or fewer slices with slices=..."
+            )
+
+
+@cache
+def _file(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
