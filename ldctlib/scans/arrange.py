@@ -125,14 +125,17 @@ def _step(slices: list[Slice], z_mm: np.ndarray, title: str, spacing: str) -> fl
             f"{slices[i].label} and {slices[i + 1].path.name} lie at the same position "
             f"({z_mm[i]:.2f} mm); remove copies, or keep one acquisition or phase only."
         )
-    times = steps / usual
-    odd = np.flatnonzero(np.abs(times - 1) > 0.1)
-    if spacing == "keep" or not len(odd):
+    times = (steps / usual).round()
+    tolerance = max(0.1 * usual, 0.11)  # scanners round positions to 0.1 mm
+    odd = np.flatnonzero(np.abs(steps - usual) > tolerance)
+    if not len(odd):
+        return round(float(steps.mean()), 6)
+    if spacing == "keep":
         return usual
-    if (np.abs(times - times.round()) < 0.1).all():
+    if (np.abs(steps - times * usual) <= tolerance).all():
         i = int(odd[0])
         raise ValueError(
-            f"{title} misses {int((times.round() - 1).sum())} of its slices, the first between "
+            f"{title} misses {int((times - 1).sum())} of its slices, the first between "
             f"{slices[i].path.name} and {slices[i + 1].path.name} ({steps[i]:.2f} mm apart instead "
             f'of {usual:.2f} mm); add the missing files, or pass spacing="keep".'
         )

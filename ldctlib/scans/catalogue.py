@@ -192,13 +192,16 @@ def _download(name: str, wanted: list[str], progress: bool) -> None:
         try:
             for done in pool.map(get, wanted):
                 bar.update(done)
-        except Exception as error:
+        except BaseException as error:
             pool.shutdown(cancel_futures=True)
+            if not isinstance(error, Exception):  # Ctrl-C
+                raise
             raise ConnectionError(
                 f"{name} is not on this machine and could not be downloaded "
-                f"({type(error).__name__}); set LDCTLIB_DATA_DIR to a folder that holds {name}/, "
+                f"({type(error).__name__}: {str(error)[:80]}…); "
+                f"set LDCTLIB_DATA_DIR to a folder that holds {name}/, "
                 'or use open_scan("phantom-chest"), which needs no data.'
-            ) from error
+            ) from None
 
 
 _hashes: dict[tuple[str, int, int], str] = {}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from ldctlib.masks import Masks
+from ldctlib.scans import nifti
 from ldctlib.scans.scan import Scan
 from ldctlib.scans.volumes import read_grid
 
@@ -47,8 +46,9 @@ def read_masks(path: str | Path, scan: Scan, names: Mapping[int, str] | None = N
                 f"{path} lies ({away[0]:.1f}, {away[1]:.1f}, {away[2]:.1f}) mm (z, y, x) away from "
                 f"{scan.name}; it belongs to another scan or to another part of this one."
             )
-    if names is None:
-        names = _label_table(path) or {int(i): f"label-{i}" for i in np.unique(values) if i != 0}
+    if names is None and path.name.endswith(nifti.SUFFIXES):
+        names = nifti.label_table(path)
+    names = names or {int(i): f"label-{i}" for i in np.unique(values) if i != 0}
     masks = Masks.from_label_map(values, names)
     if not len(masks):
         raise ValueError(f"{path} holds none of the labels {', '.join(names.values())}.")
@@ -59,17 +59,3 @@ def _grid(shape: tuple[int, ...], spacing_mm: tuple[float, ...]) -> str:
     return (
         f"{' x '.join(map(str, shape))} voxels of {' x '.join(f'{s:.3g}' for s in spacing_mm)} mm"
     )
-
-
-def _label_table(path: Path) -> dict[int, str]:
-    """The names in the header extension of a NIfTI file, which ITK does not read."""
-    if not path.name.endswith((".nii", ".nii.gz")):
-        return {}
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        header = file.read(352)
-        if header[:4] != (348).to_bytes(4, "little"):
-            return {}
-        # vox_offset, a float at byte 108 of NIfTI-1, is where the voxels begin
-        header += file.read(max(0, int(np.frombuffer(header[108:112], "<f4")[0]) - 352))
-    found = re.findall(rb'<Label Key="(\d+)"[^>]*>\s*<!\[CDATA\[(.*?)\]\]>', header)
-    return {int(key): name.decode() for key, name in found}

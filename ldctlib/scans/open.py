@@ -37,9 +37,6 @@ def open_scan(source: str | Path, **options: Any) -> Scan:
         FileNotFoundError: there is neither such a name nor such a file.
         ValueError: the source is not one CT scan; the sentence says why.
         ConnectionError: a registered scan could not be downloaded.
-
-    >>> open_scan("phantom-chest", shape=(1, 64, 64)).shape
-    (1, 64, 64)
     """
     if source in PHANTOMS:
         from ldctlib.scans.phantoms import phantom

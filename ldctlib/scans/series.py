@@ -70,7 +70,7 @@ def _header(path: Path) -> Dataset | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            header = dcmread(path, stop_before_pixels=True)
+            header = dcmread(path, stop_before_pixels=True, force=True)
     except Exception as error:
         raise ValueError(f"{path} is truncated or corrupt: it has no DICOM header.") from error
     if "Modality" not in header:

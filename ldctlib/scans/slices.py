@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from pydicom.pixels.utils import pixel_array
+from pydicom.uid import ImplicitVRLittleEndian
 from scipy import ndimage
 
 from ldctlib.units import AIR_HU
@@ -66,7 +67,10 @@ class Slice:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                stored = pixel_array(self.path, index=self.frame)
+                image = dcmread(self.path, force=True)
+                if "TransferSyntaxUID" not in image.file_meta:  # a bare data set, as of old
+                    image.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+                stored = pixel_array(image, index=self.frame)
         except Exception as error:
             raise ValueError(
                 f"{self.label} is truncated, corrupt or in a compression that no installed "

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ldctlib.scans import nifti
 from ldctlib.scans.scan import Scan
 from ldctlib.units import AIR_HU
 
-SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+SUFFIXES = (*nifti.SUFFIXES, ".nrrd", ".nhdr", ".mha", ".mhd")
 
 
 class Grid(NamedTuple):
@@ -38,6 +39,8 @@ def read_grid(path: Path) -> Grid:
     sitk: Any = import_module("SimpleITK")
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
+    if path.name.endswith(nifti.SUFFIXES):
+        nifti.check_whole(path)
     try:
         image = sitk.ReadImage(str(path))
         size = image.GetSize()

@@ -90,7 +90,7 @@ def write_dicom(
 
 
 def _stored(scan: Scan) -> np.ndarray:
-    values = np.rint(scan.hu - AIR_HU)
+    values: np.ndarray = np.rint(scan.hu) - AIR_HU
     outside = int(((values < 0) | (values > 65535)).sum())
     if outside:
         warnings.warn(
@@ -128,7 +128,7 @@ def _common(
     common.SeriesNumber = number
     common.SeriesDate = common.ContentDate = now.strftime("%Y%m%d")
     common.SeriesTime = common.ContentTime = now.strftime("%H%M%S")
-    common.Manufacturer = common.ManufacturerModelName = "ldctlib"
+    common.Manufacturer = "ldctlib"
     common.SoftwareVersions = version("ldctlib")
     common.Rows, common.Columns = scan.shape[1:]
     common.PixelSpacing = [format_number_as_ds(s) for s in scan.spacing_mm[1:]]
