@@ -87,7 +87,8 @@ class Masks:
     def areas(self) -> np.ndarray:
         """(S,) number of voxels of every mask."""
         before = np.concatenate([[0], np.cumsum(self.lengths)])
-        return before[self.offsets[1:]] - before[self.offsets[:-1]]
+        areas: np.ndarray = before[self.offsets[1:]] - before[self.offsets[:-1]]
+        return areas
 
     def index(self, label: str) -> int:
         """Position of the mask with this label."""
@@ -123,7 +124,8 @@ class Masks:
         runs = slice(self.offsets[i], self.offsets[i + 1])
         starts, lengths = self.starts[runs], self.lengths[runs]
         within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        return np.repeat(starts, lengths) + within
+        voxels: np.ndarray = np.repeat(starts, lengths) + within
+        return voxels
 
 
 def _runs(volume: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
