@@ -1,1 +1,24 @@
 """How a scan is measured: fan-beam projection, reconstruction, dose."""
+
+from ldctlib.physics.dose import expose
+from ldctlib.physics.exam import Exam, Sinogram
+from ldctlib.physics.geometry import FanBeam
+from ldctlib.physics.kernels import KERNELS, Kernel
+from ldctlib.physics.presets import PRESETS, Preset
+from ldctlib.physics.projector import backproject, project
+from ldctlib.physics.reconstruction import fbp, noise_map
+
+__all__ = [
+    "KERNELS",
+    "PRESETS",
+    "Exam",
+    "FanBeam",
+    "Kernel",
+    "Preset",
+    "Sinogram",
+    "backproject",
+    "expose",
+    "fbp",
+    "noise_map",
+    "project",
+]

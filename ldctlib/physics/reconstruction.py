@@ -1,0 +1,131 @@
+"""Filtered back-projection, and the noise it makes of the noise in a sinogram."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ldctlib.physics import device_loops
+from ldctlib.physics.geometry import FanBeam
+from ldctlib.physics.kernels import KernelLike, convolve, cosine_weight, response, view_weight
+from ldctlib.physics.loops import TILE, in_threads, loops
+from ldctlib.physics.projector import Operator, in_lanes, linear
+from ldctlib.units import MU_WATER_PER_MM
+
+
+def fbp(line_integrals: Tensor, geometry: FanBeam, kernel: KernelLike = "hann") -> Tensor:
+    """Filtered back-projection, differentiable.
+
+    Args:
+        line_integrals: float32 or float64 (..., views, channels).
+        geometry: the scanner: a full scan, or a limited angle where no line is measured twice.
+        kernel: a name from `KERNELS`, or a `Kernel`.
+
+    Returns:
+        Attenuation in 1/mm, (..., n, n).
+
+    Raises:
+        ValueError: the kernel is unknown, or shape or angle do not fit.
+
+    Source: Kak and Slaney, 3.4; doi:10.1137/1.9780898719277.
+    """
+    shape = geometry.sinogram_shape
+    if tuple(line_integrals.shape[-2:]) != shape:
+        raise ValueError(
+            f"Line integrals are (..., {shape[0]}, {shape[1]}) for this scanner, not "
+            f"{tuple(line_integrals.shape)}."
+        )
+    like: dict[str, Any] = {"dtype": line_integrals.dtype, "device": line_integrals.device}
+    scale = view_weight(geometry)
+    spectrum = torch.as_tensor(response(kernel, geometry) * scale, **like)
+    weight = torch.as_tensor(cosine_weight(geometry), **like)
+    slices = line_integrals.reshape(-1, *shape)
+    # one slice at a time: the padded spectra of a volume would need gigabytes
+    filtered = torch.stack([convolve(views * weight, spectrum) for views in slices])
+    image = linear(filtered, _gather(geometry), _scatter(geometry), shape)
+    return image.reshape(*line_integrals.shape[:-2], *image.shape[1:])
+
+
+def noise_map(variance: Tensor, geometry: FanBeam, kernel: KernelLike = "hann") -> Tensor:
+    """Standard deviation of every pixel of an FBP image: one more FBP instead of many noisy ones.
+
+    Args:
+        variance: of the line integrals, whose noise is independent, (Z, views, channels).
+        geometry: the scanner.
+        kernel: that of the image.
+
+    Returns:
+        Standard deviation in HU, float32 (Z, n, n).
+
+    The image is a weighted sum of line integrals; its variance is the sum of their variances
+    times the squared weights. Squared are the filter and the interpolation between channels, with
+    the covariance that the filter gives to neighbours, so no constant is left to calibrate.
+
+    Source: the fan-beam form of Wunderlich and Noo 2008, Phys Med Biol 53:2471,
+    doi:10.1088/0031-9155/53/10/002.
+    """
+    spectrum = response(kernel, geometry) * view_weight(geometry)
+    impulse = np.fft.irfft(spectrum)
+    squares = [impulse**2, impulse * np.roll(impulse, -1)]
+    spectra = [torch.from_numpy(np.fft.rfft(s)) for s in squares]
+    weight = torch.from_numpy(cosine_weight(geometry) ** 2)
+    maps = []
+    for views in variance.detach().cpu().double():
+        own, shared = (convolve(views * weight, s) for s in spectra)
+        maps.append(_gather_variance(own.numpy(), shared.numpy(), geometry))
+    return torch.from_numpy(np.stack(maps))
+
+
+def _gather_variance(own: np.ndarray, shared: np.ndarray, geometry: FanBeam) -> np.ndarray:
+    image = np.zeros((geometry.pixels, geometry.pixels, 1))
+    gather = loops(1).gather_variance
+    where = _where(geometry)
+    planes = own[..., None], shared[..., None]
+    in_threads(lambda a, b: gather(*planes, *where, a, b, image), geometry.pixels)
+    return (np.sqrt(image[..., 0].clip(0)) * 1000 / MU_WATER_PER_MM).astype(np.float32)
+
+
+def _where(geometry: FanBeam) -> tuple[Any, ...]:
+    """What the pixel loops need of a geometry: view directions, scanner constants, pixel grid."""
+    x_mm = (np.arange(geometry.pixels) - (geometry.pixels - 1) / 2) * geometry.pixel_mm
+    scanner = (
+        geometry.sod_mm,
+        1 / geometry.channel_rad,
+        geometry.central_channel,
+        geometry.detector == "arc",
+    )
+    return np.cos(geometry.beta), np.sin(geometry.beta), scanner, x_mm
+
+
+def _gather(geometry: FanBeam) -> Operator:
+    def on_cpu(sino: np.ndarray) -> np.ndarray:
+        image = np.zeros((geometry.pixels, geometry.pixels, sino.shape[-1]), sino.dtype)
+        gather, where = loops(sino.shape[-1]).gather, _where(geometry)
+        tiles = (-(-geometry.pixels // TILE)) ** 2
+        in_threads(lambda a, b: gather(sino, *where, a, b, image), tiles, parts=tiles)
+        return image
+
+    def operator(sino: Tensor) -> Tensor:
+        if sino.device.type != "cpu":
+            return device_loops.gather(sino, geometry)
+        return in_lanes(sino.detach(), on_cpu)
+
+    return operator
+
+
+def _scatter(geometry: FanBeam) -> Operator:
+    def on_cpu(image: np.ndarray) -> np.ndarray:
+        sino = np.zeros((*geometry.sinogram_shape, image.shape[-1]), image.dtype)
+        scatter, where = loops(image.shape[-1]).scatter, _where(geometry)
+        in_threads(lambda a, b: scatter(sino, *where, a, b, image), geometry.views)
+        return sino
+
+    def operator(image: Tensor) -> Tensor:
+        if image.device.type != "cpu":
+            return device_loops.scatter(image, geometry)
+        return in_lanes(image.detach(), on_cpu)
+
+    return operator
