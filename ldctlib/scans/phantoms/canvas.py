@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 from ldctlib.scans.phantoms import noise
-from ldctlib.scans.phantoms.capsules import chain_distance, cover
+from ldctlib.scans.phantoms.capsules import centre_line, chain_distance, cover
 from ldctlib.scans.phantoms.labels import Labels
 from ldctlib.scans.phantoms.outlines import Outline, signed_distance, upsample
 from ldctlib.scans.phantoms.patient import Patient
@@ -141,34 +141,56 @@ class Canvas:
         bend = 3.2 * sum(a for a, _ in self.patient.warps) + margin_mm
         rows = _span(self._y, y0 * d - bend, y1 * d + bend)
         columns = _span(self._x, x0 * w - bend, x1 * w + bend)
-        low = -np.inf if z0 is None else z0 - bend
-        high = np.inf if z1 is None else z1 + bend
+        bend_z = 1.6 * self.patient.warps[0][0] + margin_mm if self.patient.warps else margin_mm
+        low = -np.inf if z0 is None else z0 - bend_z
+        high = np.inf if z1 is None else z1 + bend_z
         return _span(self._z, low, high), rows, columns
 
     def box_of(self, outline: Outline, margin_mm: float = 8.0) -> Box:
         """The part of the slab about an outline."""
-        return self.box(*outline.bounds, margin_mm=margin_mm)
+        heights = self._z[[0, -1]]
+        corners = outline.polygons(heights).reshape(-1, 2)
+        return self._box_about(np.column_stack([corners, np.repeat(heights, len(corners) // 2)]),
+                               margin_mm, np.inf)  # fmt: skip
+
+    def _box_about(self, points: np.ndarray, margin_mm: float, margin_z: float) -> Box:
+        """The part of the slab within a margin of points (n, 3) in template mm."""
+        world = self.patient.to_world(points)
+        (x0, y0, z0), (x1, y1, z1) = world.min(0), world.max(0)
+        return (
+            _span(self._z, z0 - margin_z, z1 + margin_z),
+            _span(self._y, y0 - margin_mm, y1 + margin_mm),
+            _span(self._x, x0 - margin_mm, x1 + margin_mm),
+        )
 
     def distance(self, outline: Outline, box: Box = ALL, exact: bool = False) -> np.ndarray:
         """Signed distance in mm to an outline, on the box; interpolated unless ``exact``."""
         polygons = outline.polygons(self._z[box[0]])
-        X, Y = self.X[box], self.Y[box]
-        out = np.empty(X.shape, np.float32)
+        out = np.empty(self.X[box].shape, np.float32)
         step = 1 if exact else max(1, round(_SAMPLING_MM / self.pixel_mm))
-        if X.size == 0:
+        if out.size == 0:
             return out
-        if step == 1 or min(X.shape[1:]) <= 2 * step:
-            signed_distance(np.ascontiguousarray(X), np.ascontiguousarray(Y), polygons, out)
+        if step == 1:
+            X, Y = (np.ascontiguousarray(a[box]) for a in (self.X, self.Y))
+            signed_distance(X, Y, polygons, out)
             return out
-        rows, columns = (np.append(np.arange(0, n - 1, step), n - 1) for n in X.shape[1:])
-        X, Y = (np.ascontiguousarray(a[:, rows][:, :, columns]) for a in (X, Y))
+        # Samples lie on the same pixels whatever the box is, so that every slab agrees.
+        rows, row = _samples(box[1], self.hu.shape[1], step)
+        columns, column = _samples(box[2], self.hu.shape[2], step)
+        X, Y = (np.ascontiguousarray(a[box[0]][:, rows][:, :, columns]) for a in (self.X, self.Y))
         coarse = np.empty(X.shape, np.float32)
         signed_distance(X, Y, polygons, coarse)
-        upsample(coarse, step, out)
+        upsample(coarse, rows - rows[0], columns - columns[0], row, column, out)
         return out
 
     def tube(
-        self, points: Any, radius_mm: Any, box: Box | None = None, curve_mm: float = 3.0
+        self,
+        points: Any,
+        radius_mm: Any,
+        box: Box | None = None,
+        curve_mm: float = 3.0,
+        margin_mm: float = 6.0,
+        within: Box = ALL,
     ) -> tuple[np.ndarray, Box]:
         """Distance to a tube along a spline, and the box on which it was computed.
 
@@ -177,21 +199,24 @@ class Canvas:
             radius_mm: one radius, or one for every point.
             box: where; by default just large enough.
             curve_mm: length of the straight pieces that stand for the spline.
+            margin_mm: by which the box is larger than the tube.
+            within: the box goes no further than this one.
         """
-        centre = np.asarray(points, float)
-        radius = np.broadcast_to(np.asarray(radius_mm, float), len(centre))
-        steps = np.linalg.norm(np.diff(centre, axis=0), axis=1)
-        s = np.concatenate([[0.0], np.cumsum(steps)])
-        fine = np.linspace(0, s[-1], max(2, int(s[-1] / curve_mm) + 1))
-        line = CubicSpline(s, centre)(fine) if len(centre) > 2 else _straight(s, centre, fine)
-        thick = np.interp(fine, s, radius)
+        chain = centre_line(points, radius_mm, curve_mm)
         if box is None:
-            (x0, y0, z0), (x1, y1, z1) = line.min(0) - thick.max(), line.max(0) + thick.max()
-            box = self.box(x0, x1, y0, y1, z0, z1)
-        out = np.empty(self.X[box].shape, np.float32)
-        X, Y, Z = (np.ascontiguousarray(a[box]) for a in (self.X, self.Y, self.Z))
-        chain_distance(X, Y, Z, np.column_stack([line, thick]).astype(np.float32), out)
-        return out, box
+            reach = 1.15 * float(chain[:, 3].max()) + margin_mm
+            box = _overlap(self._box_about(chain[:, :3], reach, reach), within, self.hu.shape)
+        return chain_distance(self.X[box], self.Y[box], self.Z[box], chain), box
+
+    def tubes(self, lines: Iterable[tuple[Any, Any]], box: Box) -> np.ndarray:
+        """Distance on a box to the union of tubes (points, radius); 99 mm away from all of them."""
+        whole = np.full(self.hu[box].shape, np.float32(99))
+        first = [s.indices(n)[0] for s, n in zip(box, self.hu.shape, strict=True)]
+        for points, radius in lines:
+            distance, own = self.tube(points, radius, within=box)
+            here = tuple(slice(s.start - o, s.stop - o) for s, o in zip(own, first, strict=True))
+            np.minimum(whole[here], distance, out=whole[here])
+        return whole
 
     # --- painting ------------------------------------------------------------------------------
 
@@ -275,5 +300,16 @@ def _span(axis: np.ndarray, low: float, high: float) -> slice:
     return slice(int(np.searchsorted(axis, low)), int(np.searchsorted(axis, high, side="right")))
 
 
-def _straight(s: np.ndarray, points: np.ndarray, fine: np.ndarray) -> np.ndarray:
-    return np.column_stack([np.interp(fine, s, points[:, axis]) for axis in range(3)])
+def _overlap(a: Box, b: Box, shape: tuple[int, ...]) -> Box:
+    """The part that two boxes share; empty slices where they share none."""
+    both = [(x.indices(n), y.indices(n)) for x, y, n in zip(a, b, shape, strict=True)]
+    z, y, x = (slice(max(p[0], q[0]), max(p[0], q[0], min(p[1], q[1]))) for p, q in both)
+    return z, y, x
+
+
+def _samples(span: slice, count: int, step: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of every ``step``-th pixel about a span, and the span's own less the first."""
+    start, stop, _ = span.indices(count)
+    nodes = np.arange(start // step * step, stop + step, step)
+    nodes = np.unique(np.minimum(nodes, count - 1))
+    return nodes, np.arange(start, stop) - nodes[0]

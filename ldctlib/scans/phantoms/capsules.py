@@ -2,30 +2,82 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numba
 import numpy as np
+from scipy.interpolate import CubicSpline
 
 
-@numba.njit(cache=True, parallel=True, fastmath=True)
-def chain_distance(x: Any, y: Any, z: Any, line: Any, out: Any) -> Any:
-    """Distance of every voxel (Z, H, W) to a chain of bars (n, 4) of x, y, z, radius."""
-    depth, height, width = x.shape
-    for q in numba.prange(depth * height):
-        k, j = q // height, q % height
-        for i in range(width):
-            best = np.float32(1e9)
-            for m in range(line.shape[0] - 1):
-                ex, ey = line[m + 1, 0] - line[m, 0], line[m + 1, 1] - line[m, 1]
-                ez = line[m + 1, 2] - line[m, 2]
-                wx, wy = x[k, j, i] - line[m, 0], y[k, j, i] - line[m, 1]
-                wz = z[k, j, i] - line[m, 2]
-                t = (wx * ex + wy * ey + wz * ez) / (ex * ex + ey * ey + ez * ez + 1e-9)
-                t = min(max(t, 0.0), 1.0)
-                d = np.sqrt((wx - t * ex) ** 2 + (wy - t * ey) ** 2 + (wz - t * ez) ** 2)
-                best = min(best, d - line[m, 3] - t * (line[m + 1, 3] - line[m, 3]))
-            out[k, j, i] = best
+@numba.njit(cache=True, inline="always", fastmath=True)
+def _to_chain(x: Any, y: Any, z: Any, line: Any) -> Any:
+    best = np.float32(1e9)
+    for m in range(line.shape[0] - 1):
+        ex, ey = line[m + 1, 0] - line[m, 0], line[m + 1, 1] - line[m, 1]
+        ez = line[m + 1, 2] - line[m, 2]
+        wx, wy, wz = x - line[m, 0], y - line[m, 1], z - line[m, 2]
+        t = (wx * ex + wy * ey + wz * ez) / (ex * ex + ey * ey + ez * ez + 1e-9)
+        t = min(max(t, 0.0), 1.0)
+        d = np.sqrt((wx - t * ex) ** 2 + (wy - t * ey) ** 2 + (wz - t * ez) ** 2)
+        best = min(best, d - line[m, 3] - t * (line[m + 1, 3] - line[m, 3]))
+    return best
+
+
+@numba.njit(cache=True)
+def _few_to_chain(x: Any, y: Any, z: Any, line: Any, out: Any) -> Any:
+    for n in range(len(x)):
+        out[n] = _to_chain(x[n], y[n], z[n], line)
+
+
+@numba.njit(cache=True, parallel=True)
+def _many_to_chain(x: Any, y: Any, z: Any, line: Any, out: Any) -> Any:
+    for n in numba.prange(len(x)):
+        out[n] = _to_chain(x[n], y[n], z[n], line)
+
+
+def chain_distance(x: np.ndarray, y: np.ndarray, z: np.ndarray, line: np.ndarray) -> np.ndarray:
+    """Signed distance in mm to a chain of tapered bars.
+
+    Args:
+        x: coordinates in mm, any shape.
+        y: of the same shape.
+        z: of the same shape.
+        line: (n, 4) x, y, z and radius at the ends of the bars.
+
+    Returns:
+        float32, of the same shape.
+
+    >>> rod = np.array([[0, 0, 0, 2.0], [10, 0, 0, 2.0]])
+    >>> chain_distance(np.array([5.0]), np.array([3.0]), np.array([4.0]), rod).tolist()
+    [3.0]
+    """
+    flat = [np.ascontiguousarray(axis, np.float32).reshape(-1) for axis in (x, y, z)]
+    out = np.empty(flat[0].shape, np.float32)
+    # Starting threads costs more than a few points do.
+    fill = _few_to_chain if len(out) < 3000 else _many_to_chain
+    fill(flat[0], flat[1], flat[2], np.asarray(line, np.float32), out)
+    return out.reshape(x.shape)
+
+
+def centre_line(points: Any, radius: Any, curve_mm: float = 3.0) -> np.ndarray:
+    """A spline through points (m, 3) as a chain (n, 4) of bars of about ``curve_mm``."""
+    points = np.asarray(points, float)
+    radius = np.broadcast_to(np.asarray(radius, float), len(points))
+    return _chain(points.tobytes(), radius.tobytes(), curve_mm)
+
+
+@lru_cache(maxsize=4096)
+def _chain(points: bytes, radius: bytes, curve_mm: float) -> np.ndarray:
+    nodes = np.frombuffer(points).reshape(-1, 3)
+    s = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(nodes, axis=0), axis=1))])
+    fine = np.linspace(0, s[-1], max(2, int(s[-1] / curve_mm) + 1))
+    thick = np.interp(fine, s, np.frombuffer(radius))
+    if len(nodes) > 2:
+        line = CubicSpline(s, nodes)(fine)
+    else:
+        line = np.column_stack([np.interp(fine, s, axis) for axis in nodes.T])
+    return np.column_stack([line, thick]).astype(np.float32)
 
 
 @numba.njit(cache=True, parallel=True, fastmath=True)

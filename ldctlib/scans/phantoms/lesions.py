@@ -11,7 +11,7 @@ from ldctlib.scans.phantoms.canvas import Box, Canvas
 from ldctlib.scans.phantoms.patient import Patient
 from ldctlib.scans.phantoms.shapes import coverage
 
-_TRIES = 4000
+_TRIES, _BATCH = 4096, 64
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,13 @@ def place(
         ValueError: there is no room.
     """
     low, high = np.array(bounds, float).T
-    tries = patient.rng(f"place {name}").uniform(low, high, (_TRIES, 3))
-    fits = inside(tries) < -radius_mm
-    for centre in patient.to_world(tries[fits]):
-        if all(np.linalg.norm(centre - c) > radius_mm + r + 2 for c, r in taken):
-            return np.asarray(centre)
+    rng = patient.rng(f"place {name}")
+    for _ in range(_TRIES // _BATCH):
+        tries = rng.uniform(low, high, (_BATCH, 3))
+        fits = tries[inside(tries) < -radius_mm]
+        for centre in patient.to_world(fits):
+            if all(np.linalg.norm(centre - c) > radius_mm + r + 2 for c, r in taken):
+                return np.asarray(centre)
     raise ValueError(f"There is no room for {name}, {2 * radius_mm:.0f} mm wide; make it smaller.")
 
 

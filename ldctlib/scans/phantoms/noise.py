@@ -94,22 +94,33 @@ def _on_grid(key: Any, spacing: Any, zs: Any, ys: Any, xs: Any, out: Any) -> Any
                 )
 
 
-@numba.njit(cache=True)
-def _at_points(key: Any, spacing: Any, points: Any, out: Any) -> Any:
+@numba.njit(cache=True, inline="always")
+def _at(key: Any, spacing: Any, point: Any) -> Any:
     w = np.empty((3, 4), np.float32)
     base = np.empty(3, np.int64)
+    for axis in range(3):
+        position = point[axis] / spacing
+        base[axis] = int(np.floor(position))
+        _weights(position - np.floor(position), w[axis])
+    total = 0.0
+    for c in range(4):
+        for b in range(4):
+            for a in range(4):
+                value = _node(key, base[2] + c, base[1] + b, base[0] + a)
+                total += w[2, c] * w[1, b] * w[0, a] * value
+    return total / _SPLINE_SD
+
+
+@numba.njit(cache=True)
+def _at_few(key: Any, spacing: Any, points: Any, out: Any) -> Any:
     for n in range(len(points)):
-        for axis in range(3):
-            position = points[n, axis] / spacing
-            base[axis] = int(np.floor(position))
-            _weights(position - np.floor(position), w[axis])
-        total = 0.0
-        for c in range(4):
-            for b in range(4):
-                for a in range(4):
-                    value = _node(key, base[2] + c, base[1] + b, base[0] + a)
-                    total += w[2, c] * w[1, b] * w[0, a] * value
-        out[n] = total / _SPLINE_SD
+        out[n] = _at(key, spacing, points[n])
+
+
+@numba.njit(cache=True, parallel=True)
+def _at_many(key: Any, spacing: Any, points: Any, out: Any) -> Any:
+    for n in numba.prange(len(points)):
+        out[n] = _at(key, spacing, points[n])
 
 
 @numba.njit(cache=True, parallel=True)
@@ -172,7 +183,9 @@ def field_at(key: int, spacing_mm: float, points: np.ndarray) -> np.ndarray:
     True
     """
     out = np.empty(len(points), np.float32)
-    _at_points(np.uint64(key), float(spacing_mm), np.asarray(points, float), out)
+    # Starting threads costs more than a few points do.
+    fill = _at_few if len(points) < 2000 else _at_many
+    fill(np.uint64(key), float(spacing_mm), np.asarray(points, float), out)
     return out
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numba
@@ -43,18 +44,27 @@ def signed_distance(x: Any, y: Any, polygons: Any, out: Any) -> Any:
 
 
 @numba.njit(cache=True, parallel=True)
-def upsample(coarse: Any, step: Any, out: Any) -> Any:
-    """Bilinear interpolation of samples taken at every ``step``-th row and column, and the last."""
+def upsample(coarse: Any, rows: Any, columns: Any, row: Any, column: Any, out: Any) -> Any:
+    """Bilinear interpolation into ``out`` (Z, H, W).
+
+    Args:
+        coarse: (Z, R, C) samples.
+        rows: (R,) pixel positions of the samples; ``columns`` likewise.
+        columns: (C,) of them.
+        row: (H,) pixel positions wanted; ``column`` likewise.
+        column: (W,) of them.
+        out: is written.
+    """
     depth, height, width = out.shape
     for q in numba.prange(depth * height):
         k, j = q // height, q % height
-        j0 = min(j // step, coarse.shape[1] - 2)
-        gap_y = min((j0 + 1) * step, height - 1) - j0 * step
-        ty = np.float32((j - j0 * step) / gap_y)
+        j0 = min(max(np.searchsorted(rows, row[j], side="right") - 1, 0), len(rows) - 2)
+        ty = np.float32((row[j] - rows[j0]) / (rows[j0 + 1] - rows[j0]))
+        i0 = 0
         for i in range(width):
-            i0 = min(i // step, coarse.shape[2] - 2)
-            gap_x = min((i0 + 1) * step, width - 1) - i0 * step
-            tx = np.float32((i - i0 * step) / gap_x)
+            while i0 < len(columns) - 2 and columns[i0 + 1] <= column[i]:
+                i0 += 1
+            tx = np.float32((column[i] - columns[i0]) / (columns[i0 + 1] - columns[i0]))
             above = coarse[k, j0, i0] * (1 - tx) + coarse[k, j0, i0 + 1] * tx
             below = coarse[k, j0 + 1, i0] * (1 - tx) + coarse[k, j0 + 1, i0 + 1] * tx
             out[k, j, i] = above * (1 - ty) + below * ty
@@ -78,15 +88,20 @@ class Outline:
     z_mm: np.ndarray
     points: np.ndarray
 
+    @cached_property
+    def _curves(self) -> np.ndarray:
+        """(K, 96, 2) splines through the control points of every key."""
+        return np.stack([_spline(points) for points in self.points])
+
     def polygons(self, z_mm: np.ndarray) -> np.ndarray:
         """Closed polygons float32 (Z, 96, 2) at these heights."""
         z = np.clip(np.asarray(z_mm, float), self.z_mm[0], self.z_mm[-1])
         if len(self.z_mm) == 1:
-            return np.repeat(_spline(self.points[0])[None], len(z), 0)
+            return np.repeat(self._curves, len(z), 0)
         low = np.clip(np.searchsorted(self.z_mm, z) - 1, 0, len(self.z_mm) - 2)
         t = smoothstep((z - self.z_mm[low]) / (self.z_mm[low + 1] - self.z_mm[low]))[:, None, None]
-        blended = self.points[low] * (1 - t) + self.points[low + 1] * t
-        return np.stack([_spline(p) for p in blended])
+        blended = self._curves[low] * (1 - t) + self._curves[low + 1] * t
+        return np.asarray(blended, np.float32)
 
     def at(self, points: np.ndarray) -> np.ndarray:
         """Signed distance in mm at points (n, 3) in template mm; heights to the nearest mm."""

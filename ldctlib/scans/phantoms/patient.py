@@ -68,7 +68,7 @@ class Patient:
         """
         target = np.asarray(points, float) * np.array([self.width, self.depth, 1.0])
         world = target.copy()
-        for _ in range(6):
+        for _ in range(4):
             world = target - self._displacement(world)
         return np.asarray(world)
 

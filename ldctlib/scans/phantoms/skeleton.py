@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import reduce
 
 import numpy as np
 
@@ -97,6 +96,10 @@ def _vertebra(
 ) -> None:
     low, high = (n - 1.2) * period_mm - slope_mm, (n + 0.8) * period_mm
     box = canvas.box(x - 40, x + 40, y - 26, y + 62, low, high, margin_mm=4)
+    if canvas.X[box].size == 0:
+        canvas.left_out(f"disc-{n}")
+        canvas.left_out(f"vertebra-{n}")
+        return
     X, Y = canvas.X[box] - np.float32(x), canvas.Y[box] - np.float32(y)
     Z = canvas.Z[box] - np.float32(n * period_mm)
     rough = 0.35 * canvas.n8[box] + 0.2 * canvas.n4[box]
@@ -150,8 +153,7 @@ def _arch(
         line.append((lean, tip, -6 - drop - slope_mm))
         parts.append((np.array(line), np.array([3.2, 2.4, 3.2])))
     shift = np.array([x, y, z])
-    tubes = (canvas.tube(points + shift, radius, box)[0] for points, radius in parts)
-    return np.asarray(reduce(np.minimum, tubes))
+    return canvas.tubes([(points + shift, radius) for points, radius in parts], box)
 
 
 def rib(
@@ -168,6 +170,8 @@ def rib(
     depth_mm: float = 5.0,
     half_height_mm: float = 7.0,
     half_thickness_mm: float = 3.9,
+    spongy_hu: float = 230.0,
+    shell_hu: float = 850.0,
 ) -> None:
     """A rib: a bar in the wall of the cage that climbs or falls with the angle.
 
@@ -178,12 +182,14 @@ def rib(
         distance: its signed distance (Z, H, W).
         angle: `Canvas.angle` about (0, ``centre_y``), (Z, H, W).
         side: 1 on the patient's left, -1 on the right.
-        height: z in template mm as a function of \\|angle\\|.
+        height: z in template mm as a function of |angle|.
         centre_y: of the angle.
-        span: \\|angle\\| at which the rib begins and ends.
+        span: |angle| at which the rib begins and ends.
         depth_mm: of the bar's centre below the outer surface.
         half_height_mm: of its section along z.
         half_thickness_mm: of its section across the wall.
+        spongy_hu: mean of its inside.
+        shell_hu: of its surface.
     """
     canvas.left_out(label)
     box = _rib_box(canvas, cage, side, height, centre_y, span, half_height_mm)
@@ -197,7 +203,7 @@ def rib(
     reach = np.hypot(canvas.X[box], canvas.Y[box] - centre_y)
     ends = np.maximum(span[0] - around, around - span[1]) * reach
     bar = np.maximum(smooth_max(bar, ends, 2.0), -side * canvas.X[box])
-    bone(canvas, bar, label, box, spongy_hu=230, shell_hu=850, shell_mm=1.3)
+    bone(canvas, bar, label, box, spongy_hu=spongy_hu, shell_hu=shell_hu, shell_mm=1.3)
 
 
 def _rib_box(
@@ -212,10 +218,9 @@ def _rib_box(
     """Only where the rib passes the slab's heights; the rest of the cage need not be computed."""
     ring = cage.polygons(np.array([float(canvas.z.mean())]))[0].astype(float)
     around = np.arctan2(ring[:, 0], centre_y - ring[:, 1])
-    own = (np.sign(around) == side) & (np.abs(around) > span[0] - 0.1)
-    ring, around = ring[own & (np.abs(around) < span[1] + 0.1)], np.abs(around[own & (
-        np.abs(around) < span[1] + 0.1)])  # fmt: skip
-    z = height(around)
+    size = np.abs(around)
+    own = (np.sign(around) == side) & (size > span[0] - 0.1) & (size < span[1] + 0.1)
+    ring, z = ring[own], height(size[own])
     reach = half_height_mm + 3.2 * sum(a for a, _ in canvas.patient.warps) / 2 + 14
     ring = ring[(z > float(canvas.z.min()) - reach) & (z < float(canvas.z.max()) + reach)]
     if len(ring) == 0:
@@ -233,7 +238,7 @@ def couch(canvas: Canvas, top_mm: float, label: str = "couch") -> None:
         label: of all its parts.
     """
     x, y = canvas.x, canvas.y
-    sag = x**2 / 1500 - np.clip(np.abs(x) - 150, 0, None) ** 2 / 120
+    sag = x**2 / 1500
     depth = (y - top_mm + sag + 0 * canvas.z).astype(np.float32)
     width = np.abs(x) - 215
     mattress = np.maximum(np.maximum(-depth, depth - 11), np.abs(x) - 195)

@@ -30,6 +30,7 @@ class Tree:
         branch: (m,) number of the branch a piece belongs to.
         branch_radius: (branches,) in mm.
         branch_leaves: (branches,) end points that a branch feeds.
+        parent: (branches,) number of the branch it leaves, -1 at a root; parents come first.
     """
 
     segments: np.ndarray
@@ -37,6 +38,7 @@ class Tree:
     branch: np.ndarray
     branch_radius: np.ndarray
     branch_leaves: np.ndarray
+    parent: np.ndarray
 
     def to_world(self, patient: Patient) -> Tree:
         """The tree bent into the patient's own body."""
@@ -53,6 +55,12 @@ class Tree:
             np.concatenate([t.branch + n for t, n in zip(trees, first, strict=False)]),
             np.concatenate([t.branch_radius for t in trees]),
             np.concatenate([t.branch_leaves for t in trees]),
+            np.concatenate(
+                [
+                    np.where(t.parent < 0, -1, t.parent + n)
+                    for t, n in zip(trees, first, strict=False)
+                ]
+            ),
         )
 
 
@@ -104,7 +112,7 @@ def grow(
     ends, parent, count = ends[:branches], parent[:branches], count[:branches]
     radius = np.minimum(leaf_radius_mm * count ** (1 / exponent), max_radius_mm)
     segments, radii, branch = _curved(ends, parent, radius)
-    return Tree(segments, radii, branch, radius, count)
+    return Tree(segments, radii, branch, radius, count, parent)
 
 
 @numba.njit(cache=True)
