@@ -13,7 +13,8 @@ import nbformat
 
 PROMPT = "# Your answer"
 DIRECTIVE = re.compile(
-    r"^(?P<fence>:{3,}|`{3,})\{(?P<name>[\w-]+)\}(?P<title>.*)\n(?P<body>.*?)^(?P=fence)[ \t]*$",
+    r"^(?P<fence>:{3,}|`{3,})\{(?P<name>[\w-]+)\}(?P<title>[^\n]*)\n"
+    r"(?P<body>.*?)^(?P=fence)[ \t]*$",
     re.M | re.S,
 )
 OPTION = re.compile(r"^:[\w-]+:.*\n?", re.M)

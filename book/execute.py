@@ -14,6 +14,7 @@ import re
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -124,11 +125,19 @@ def run(notebook: Path, out: Path, parameters: dict[str, str], budget: Budget, k
     return Run(notebook.stem, key, profile, seconds, peak, slowest_cell(draft), error)
 
 
+def numbered_cells(executed: Path) -> Iterator[tuple[int, nbformat.NotebookNode]]:
+    """The cells of an executed copy, with the numbers they have in the source, from 1."""
+    if not executed.exists():
+        return
+    added = {"injected-parameters", "papermill-error-cell-tag"}
+    cells = nbformat.read(executed, 4).cells
+    own = [cell for cell in cells if not added & set(cell.metadata.get("tags", []))]
+    yield from enumerate(own, start=1)
+
+
 def failure(executed: Path) -> str:
     """The cell that failed and its error, as a reader of the terminal wants them."""
-    if not executed.exists():
-        return ""
-    for number, cell in enumerate(nbformat.read(executed, 4).cells):
+    for number, cell in numbered_cells(executed):
         for output in cell.get("outputs", []):
             if output.output_type == "error":
                 trace = ANSI.sub("", "\n".join(output.traceback)).splitlines()[-12:]
@@ -140,10 +149,9 @@ def failure(executed: Path) -> str:
 def slowest_cell(executed: Path) -> str:
     """Which cell took longest, in words."""
     times: list[tuple[float, int]] = []
-    if executed.exists():
-        for number, cell in enumerate(nbformat.read(executed, 4).cells):
-            took = cell.metadata.get("papermill", {}).get("duration")
-            times += [(took, number)] if took else []
+    for number, cell in numbered_cells(executed):
+        took = cell.metadata.get("papermill", {}).get("duration")
+        times += [(took, number)] if took else []
     return "slowest: cell {1} with {0:.0f} s".format(*max(times)) if times else "no cell finished"
 
 

@@ -1,0 +1,73 @@
+"""What the text pages promise: code that works, words in order, references that are whole."""
+
+import ast
+import importlib
+import re
+
+import pytest
+from conftest import ROOT
+
+PAGES = sorted((ROOT / "book").glob("*.md"))
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.M | re.S)
+BIB = (ROOT / "book" / "references.bib").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_code_of_a_page_names_what_exists(page):
+    for source in BLOCK.findall(page.read_text()):
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ImportFrom):
+                module = importlib.import_module(node.module)
+                for alias in node.names:
+                    assert hasattr(module, alias.name), f"{node.module}.{alias.name}"
+
+
+def test_the_way_to_judge_a_network_works():
+    import numpy as np
+
+    from ldctlib.physics import Exam
+    from ldctlib.scans import Scan
+
+    source = next(s for s in BLOCK.findall((ROOT / "book/use.md").read_text()) if "judge" in s)
+    names = {}
+    exec(source, names)
+    hu = np.random.default_rng(0).normal(50, 20, (1, 64, 64)).astype(np.float32)
+    full = Scan(hu, (1, 1, 1), "patient")
+    exam = Exam(full, full.with_hu(hu + 10), None, 0.25)
+    found = names["judge"](lambda low: low - 7, exam, "abdomen")
+    assert found["rmse"] == pytest.approx(3, abs=0.2)
+    assert set(found) == {"rmse", "psnr", "ssim", "vif"}
+
+
+def test_the_windows_on_the_page_are_those_of_the_library():
+    from ldctlib.units import WINDOWS
+
+    rows = re.findall(
+        r"^\| `(\w+)` \| (\S+) \| (\S+) \|", (ROOT / "book/conventions.md").read_text(), re.M
+    )
+    shown = {name: (float(c.replace("−", "-")), float(w)) for name, c, w in rows}
+    assert shown == WINDOWS
+
+
+def glossary():
+    return re.findall(r"^(\S.*)\n  \S", (ROOT / "book/glossary.md").read_text(), re.M)
+
+
+def test_the_glossary_is_sorted_and_has_the_words_that_pages_use():
+    words = glossary()
+    assert words == sorted(words, key=str.lower)
+    assert 40 <= len(words) <= 70
+    for page in [*PAGES, *(ROOT / "notebooks").glob("*.ipynb")]:
+        for used in re.findall(r"\{term\}`([^`]+)`", page.read_text()):
+            target = re.sub(r".*<(.+)>", r"\1", used)
+            assert target.lower() in {w.lower() for w in words}, f"{page.name}: {target}"
+
+
+def test_references_are_sorted_unique_and_lead_somewhere():
+    keys = re.findall(r"^@\w+\{([^,]+),", BIB, re.M)
+    assert keys == sorted(set(keys))
+    for entry in re.split(r"^@", BIB, flags=re.M)[1:]:
+        assert re.search(r"^\s*(doi|eprint|url|isbn)\s*= ", entry, re.M), entry.splitlines()[0]
+    dois = re.findall(r"doi\s*= \{([^}]+)\}", BIB)
+    assert all(re.fullmatch(r"10\.\d{4,5}/\S+", doi) for doi in dois)
+    assert len(dois) == len(set(dois))
