@@ -192,6 +192,8 @@ def _open(source: str, **options: Any) -> Any:
         if not seed.isdigit():
             raise ValueError(f"The seed of a phantom is a number, as in {name}:7, not {seed!r}.")
         return open_scan(name, seed=int(seed))
+    if source.endswith(".npy") and not options.get("spacing_mm"):
+        raise ValueError(f"{source} does not say how large its voxels are: give --spacing-mm.")
     return open_scan(source, **{key: v for key, v in options.items() if v is not None})
 
 

@@ -37,16 +37,22 @@ def decay(step: int, steps: int) -> float:
 
 
 def start_as_identity(network: nn.Module) -> None:
-    """Let a chain of zero-padded convolutions with ReLUs begin as the identity.
+    """Let a network begin as the identity, so that training begins at the low-dose image.
 
-    Two channels carry the image and its negative through the chain, since
-    x = relu(x) - relu(-x); the others keep their random weights, and the last layer learns to
-    hear them. Training then begins at the low-dose image, as with a skip connection.
+    Where the network adds its input to its output (it says so: ``adds_input``), the last layer
+    becomes zero. In a chain of zero-padded convolutions with ReLUs two channels carry the image
+    and its negative, since x = relu(x) - relu(-x); the others keep their random weights, and the
+    last layer learns to hear them.
 
     Args:
-        network: whose convolutions follow one another; changed in place.
+        network: changed in place.
     """
-    convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d)]
+    kinds = (nn.Conv2d, nn.ConvTranspose2d)
+    convolutions = [m for m in network.modules() if isinstance(m, kinds)]
+    if getattr(network, "adds_input", False):
+        for parameter in convolutions[-1].parameters():
+            nn.init.zeros_(parameter)
+        return
     first, last = convolutions[0], convolutions[-1]
     with torch.no_grad():
         for layer in convolutions:

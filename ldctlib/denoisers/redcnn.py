@@ -23,6 +23,8 @@ class Network(nn.Module):
     1848865
     """
 
+    adds_input = True
+
     def __init__(self, out_ch: int = 96) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(1, out_ch, 5)
