@@ -264,7 +264,7 @@ class CtViewer {
     this.connectBlinking();
   }
 
-  /** Blinking shows the first of a pair in the place of the second; without motion where the reader wants none. */
+  /** Blinking shows the later of two panes in the place of the earlier; by hand where the reader wants no motion. */
   connectBlinking() {
     const { ui, data: { names, pair } } = this, calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const stop = () => { this.timer = clearInterval(this.timer); this.set({ swapped: false }); };
