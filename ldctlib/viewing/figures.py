@@ -13,7 +13,7 @@ import numpy as np
 
 from ldctlib import units
 from ldctlib.scans.scan import Scan
-from ldctlib.viewing import colours, inputs, payload
+from ldctlib.viewing import colours, inputs, page, payload
 from ldctlib.viewing.inputs import Image, Rectangle
 from ldctlib.viewing.preview import COLUMN_PX
 
@@ -37,16 +37,11 @@ class Figure:
             raise ValueError("A figure needs alt=..., what a reader without sight should know.")
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        source = base64.b64encode(self.png).decode()
         caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
-        picture = (
-            f'<img class="dark-light" alt="{html.escape(self.alt)}" width="{self.width}" '
-            f'height="{self.height}" style="filter:none;max-width:100%;height:auto" '
-            f'src="data:image/png;base64,{source}">'
-        )
+        picture = page.image(self.png, self.width, self.height, self.alt)
         return {
             "text/html": f'<figure style="margin:1em 0">{picture}{caption}</figure>',
-            "image/png": source,
+            "image/png": base64.b64encode(self.png).decode(),
             "text/plain": self.alt,
         }
 

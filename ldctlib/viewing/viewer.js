@@ -75,7 +75,7 @@ function maskPaths(runs) {
 }
 
 const clamp = (v, lowest, highest) => Math.max(lowest, Math.min(highest, v));
-const hu = (v, digits = 0) => v.toFixed(digits).replace("-", "−");
+const hu = (v, digits) => (digits ? v.toFixed(digits) : String(v)).replace("-", "−");
 const pure = { windowBounds, windowOfBounds, greyTable, differenceTable, unpack, statistics, subtract, halve, layout, maskPaths };
 if (typeof module !== "undefined") module.exports = pure;
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import base64
-import html
-import json
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ldctlib import units
 from ldctlib.masks import Masks
-from ldctlib.viewing import colours, inputs, payload, preview
+from ldctlib.viewing import colours, inputs, page, payload, preview
 from ldctlib.viewing.inputs import Image, Rectangle, Slices
 
 LIMIT_MB = 1.5
@@ -128,10 +124,10 @@ class Viewer:
 
     def __repr__(self) -> str:
         level, width = self.window
-        where = f", slice {self.numbers[self._middle]}" if self.numbers else ""
+        where = f", slice {self.numbers[self.middle]}" if self.numbers else ""
         where += ", region of interest" if self.roi else ""
         lines = [f"CT viewer: window level {level:g} HU, width {width:g} HU{where}"]
-        for name, plane in self._planes():
+        for name, plane in self.planes():
             part = (plane[self.roi] if self.roi else plane).astype(np.float64)
             spread = f"mean {part.mean():.1f} HU, SD {part.std():.1f} HU, n {part.size}"
             lines.append(f"  {name}: {spread}")
@@ -150,114 +146,40 @@ class Viewer:
         if self.alt_text:
             return self.alt_text
         level, width = self.window
-        where = f" in slice {self.numbers[self._middle]}" if self.numbers else ""
-        panes = ", ".join(name for name, _ in self._planes())
-        made = f"CT{where}, side by side: {panes}. Level {level:g} HU, width {width:g} HU."
+        where = f" in slice {self.numbers[self.middle]}" if self.numbers else ""
+        names = [name for name, _ in self.planes()]
+        where += ", side by side" if len(names) > 1 else ""
+        made = f"CT{where}: {', '.join(names)}. Level {level:g} HU, width {width:g} HU."
         return f"{self.caption} {made}" if self.caption else made
 
     @cached_property
     def png(self) -> tuple[bytes, int, int]:
         """The still picture: the file, its width and its height in pixels."""
         grey = colours.grey_table(self.window)
-        panes = [preview.Pane(name, "", plane, grey) for name, plane in self._planes()]
+        panes = [preview.Pane(name, "", plane, grey) for name, plane in self.planes()]
         if self.pair:
-            name, plane = self._planes()[-1]
+            name, plane = self.planes()[-1]
             table = colours.difference_table(self.limit_hu)
             panes[-1] = preview.Pane(name, f"± {self.limit_hu:g} HU", plane, table, True)
         runs = None
         if self.runs is not None and self.mask_style != "hidden":
-            runs = self.runs[:, self.runs[1] == self._middle][[0, 2, 3, 4]]
+            runs = self.runs[:, self.runs[1] == self.middle][[0, 2, 3, 4]]
         return preview.render(panes, self.zoom, self.roi, runs)
 
     @cached_property
     def html(self) -> str:
         """The figure: the still picture, and one script that brings it to life."""
-        name = f"ct{secrets.token_hex(6)}"
-        data = json.dumps(self._data(), ensure_ascii=False).replace("</", "<\\/")
-        png, width, height = self.png
-        caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
-        source = base64.b64encode(png).decode()
-        # The class and the filter keep themes from recolouring CT in dark mode.
-        text = (
-            f'<figure class="ct-viewer" data-ct-viewer="{name}" style="margin:1em 0">'
-            f'<img class="dark-light" alt="{html.escape(self.alt)}" width="{width}" '
-            f'height="{height}" style="filter:none;max-width:100%;height:auto" '
-            f'src="data:image/png;base64,{source}">{caption}</figure>'
-            f'<script>(() => {{{_file("viewer.js")}\nstart("{name}", {data});}})();</script>'
-        )
-        self._check_weight(len(text.encode()))
-        return text
-
-    def _data(self) -> dict[str, Any]:
-        panes, depth, height, width = self.values.shape
-        planes = self.values.reshape(panes * depth, -1)
-        text, share = payload.pack(planes, self.limit_mb * 1e6)
-        if share < 1:
-            self._check_weight(self.limit_mb * 1e6 / share)
-        level, wide = self.window
-        roi = self.roi and [s.start for s in self.roi] + [s.stop for s in self.roi]
-        view: dict[str, Any] = {
-            "level": level,
-            "width": wide,
-            "slice": self._middle,
-            "zoom": self.zoom,
-        }
-        view |= {"limit": self.limit_hu, "roi": roi, "masks": self.mask_style}
-        return {
-            "names": self.names,
-            "depth": depth,
-            "height": height,
-            "width": width,
-            "numbers": self.numbers or (0,),
-            "numbered": bool(self.numbers),
-            "offset": self.offset,
-            "windows": units.WINDOWS,
-            "lowest": int(self.values.min()),
-            "highest": int(self.values.max()),
-            "pair": self.pair,
-            "view": view,
-            "alt": self.alt,
-            "colours": base64.b64encode(colours.difference_colours().tobytes()).decode(),
-            "gradient": colours.difference_gradient(),
-            "values": text,
-            "masks": self._masks(),
-            "template": _file("viewer.html"),
-        }
-
-    def _masks(self) -> dict[str, Any] | None:
-        if self.runs is None:
-            return None
-        runs, _ = payload.pack(self.runs)
-        count = self.runs.shape[1]
-        return {
-            "runs": runs,
-            "count": count,
-            "labels": self.labels,
-            "colours": colours.MASK_COLOURS,
-        }
+        return page.figure(self)
 
     @property
-    def _middle(self) -> int:
+    def middle(self) -> int:
+        """Place of the first slice on show."""
         return len(self.values[0]) // 2
 
-    def _planes(self) -> list[tuple[str, np.ndarray]]:
+    def planes(self) -> list[tuple[str, np.ndarray]]:
         """Name and whole HU of every pane of the first slice on show."""
-        planes = [(name, v[self._middle]) for name, v in zip(self.names, self.values, strict=True)]
+        planes = [(name, v[self.middle]) for name, v in zip(self.names, self.values, strict=True)]
         if self.pair:
             (a, x), (b, y) = (planes[i] for i in self.pair)
             planes.append((f"{a} − {b}", inputs.change([x, y], (0, 1))))
         return planes
-
-    def _check_weight(self, size: float) -> None:
-        if size > self.limit_mb * 1e6:
-            panes, depth, height, width = self.values.shape
-            raise ValueError(
-                f"{panes} panes of {depth} slices of {height} x {width} pixels weigh about "
-                f"{size / 1e6:.1f} MB, more than the {self.limit_mb:g} MB of a figure: show a part "
-                "with crop=(rows, columns) or fewer slices with slices=..."
-            )
-
-
-@cache
-def _file(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")

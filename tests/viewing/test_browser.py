@@ -146,6 +146,7 @@ def test_the_two_thumbs_move_black_and_white(open_page, viewer, volumes):
         page.keyboard.press("ArrowLeft")
     window = check_panes(page, volumes, 3)
     assert units.window_bounds(window) == (-140, 232)
+    assert "level 46.5 HU, width 373 HU" in state(page)
     box, low, high = white.bounding_box(), *(float(white.get_attribute(k)) for k in ("min", "max"))
     at = box["x"] + 5 + (box["width"] - 10) * (232 - low) / (high - low)
     page.mouse.move(at, box["y"] + box["height"] / 2)
