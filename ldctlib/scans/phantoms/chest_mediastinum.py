@@ -47,6 +47,7 @@ CENTRAL = {
     "pulmonary-artery-right": template.RIGHT_PULMONARY_ARTERY,
     "superior-vena-cava": template.SUPERIOR_VENA_CAVA,
     "azygos-vein": template.AZYGOS,
+    "left-atrial-appendage": template.ATRIAL_APPENDAGE,
     "trachea": template.TRACHEA,
     "main-right": template.BRONCHI["main-right"],
     "main-left": template.BRONCHI["main-left"],
@@ -64,6 +65,7 @@ class Parts:
         chambers: name to distance, on ``heart_box``.
         core: (Z, H, W) of the outline without heart and vessels.
         heart: of the whole heart, on ``heart_box``.
+        sac: the pericardium, which spans the grooves, on ``heart_box``.
         heart_box: part of the slab around the heart.
     """
 
@@ -72,6 +74,7 @@ class Parts:
     chambers: dict[str, np.ndarray]
     core: np.ndarray
     heart: np.ndarray
+    sac: np.ndarray
     heart_box: Box
 
 
@@ -110,10 +113,12 @@ def shapes(canvas: Canvas, outline: Outline) -> Parts:
     }
     heart = reduce(lambda a, b: smooth_min(a, b, 4.0), chambers.values())
     # Epicardial fat fills the grooves of the heart; the pericardium spans them.
-    union[heart_box] = smooth_min(union[heart_box], heart - 3.0, 7.0)
+    sac = reduce(lambda a, b: smooth_min(a, b, 16.0), chambers.values())
+    sac = smooth_min(sac, np.maximum(union[heart_box], Z + 20), 12.0)
+    union[heart_box] = smooth_min(union[heart_box], sac - 2.0, 7.0)
     core = canvas.distance(outline) + 1.0 * canvas.n8
     surface = smooth_min(core, union - _HALO_MM, 8.0)
-    return Parts(np.asarray(surface, np.float32), great, chambers, core, heart, heart_box)
+    return Parts(np.asarray(surface, np.float32), great, chambers, core, heart, sac, heart_box)
 
 
 def paint_fat(canvas: Canvas, pleura: np.ndarray, lung: np.ndarray) -> None:
@@ -131,7 +136,12 @@ def paint_contents(canvas: Canvas, habitus: Habitus, parts: Parts, lung: np.ndar
     _paint_oesophagus(canvas)
     _paint_heart(canvas, habitus, parts)
     blood = 42 + habitus.contrast_hu
-    extra = {"superior-vena-cava": 0.35, "pulmonary-trunk": 0.15, "aorta": -0.05}
+    extra = {
+        "superior-vena-cava": 0.35,
+        "pulmonary-trunk": 0.15,
+        "aorta": -0.05,
+        "left-atrial-appendage": -0.1,
+    }
     grain = canvas.texture("blood", 3.0, 4.0)
     hilar = {f"pulmonary-artery-{k}": v for k, v in template.HILAR_ARTERIES.items()}
     hilar |= {f"pulmonary-vein-{k}": v for k, v in template.HILAR_VEINS.items()}
@@ -206,7 +216,7 @@ def _paint_heart(canvas: Canvas, habitus: Habitus, parts: Parts) -> None:
         canvas.paint(
             distance + walls[name] + rough, blood + 3 * canvas.n4[box], f"heart-{name}", box, 2.0
         )
-    pericardium = sheet(heart - 3.2 - 0.6 * canvas.n20[box], 0.9)
+    pericardium = sheet(parts.sac - 2.2 - 0.6 * canvas.n20[box], 0.9)
     canvas.paint(pericardium, 10, "pericardium", box, opacity=0.6)
     _paint_coronaries(canvas, habitus)
 
@@ -253,6 +263,7 @@ def paint_airways(canvas: Canvas) -> None:
         distance, box = canvas.tube(line, radius)
         distance = distance + 0.25 * canvas.n8[box]
         tubes[name] = (distance, box)
-        canvas.paint(distance - 1.4, 35, "airway-wall", box)
+        wall = 0.55 + 0.1 * max(radius)
+        canvas.paint(distance - wall, 30, "airway-wall", box)
     for name, (distance, box) in tubes.items():
         canvas.paint(distance, -995, name, box)

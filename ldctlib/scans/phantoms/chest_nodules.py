@@ -110,7 +110,8 @@ def _paint_natural(canvas: Canvas, nodule: Nodule, lung: np.ndarray) -> None:
         distance = distance + 0.22 * nodule.diameter_mm
     if nodule.kind == "spiculated":
         distance = _spiculated(canvas, nodule, distance, box)
-    canvas.paint(distance, hu + 4 * canvas.n4[box], nodule.label, box, opacity=1.0)
+    distance = np.maximum(distance, lung[box] - 0.5)
+    canvas.paint(distance, hu + 4 * canvas.n4[box], nodule.label, box)
 
 
 def _tint(canvas: Canvas, alpha: np.ndarray, core: np.ndarray, label: str, box: Box) -> None:

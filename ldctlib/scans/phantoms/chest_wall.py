@@ -11,6 +11,7 @@ from ldctlib.scans.phantoms.canvas import Box, Canvas
 from ldctlib.scans.phantoms.chest_patient import Habitus
 from ldctlib.scans.phantoms.outlines import Outline, mirrored, transformed
 from ldctlib.scans.phantoms.shapes import (
+    away_from,
     bump,
     coverage,
     ellipsoid,
@@ -49,11 +50,12 @@ def paint_wall(
     _paint_flat_bones(canvas)
 
 
-def paint_spine(canvas: Canvas, mediastinum: np.ndarray) -> None:
+def paint_spine(canvas: Canvas, habitus: Habitus, mediastinum: np.ndarray) -> None:
     """The thoracic spine, the muscles about it and the necks of the ribs.
 
     Args:
         canvas: the slab.
+        habitus: bones lose calcium with age.
         mediastinum: signed distance of its outline (Z, H, W).
     """
     behind = np.maximum(mediastinum + 1.5, 64 - canvas.Y + canvas.n8)
@@ -65,7 +67,8 @@ def paint_spine(canvas: Canvas, mediastinum: np.ndarray) -> None:
             line = [(36, 89, z - 1), (26, 82, z + 2), (17, 68, z + 5)]
             neck, box = canvas.tube([(sign * a, b, c) for a, b, c in line], [3.4, 3.2, 4.4])
             bone(canvas, neck + 0.3 * canvas.n4[box], f"rib-{8 - n}-{side}", box, shell_mm=1.2)
-    spine(canvas, 0.0, 58.5, radius_mm=16.0, canal_mm=7.6, period_mm=24.0, process_mm=30.0)
+    spine(canvas, 0.0, 58.0, radius_mm=15.5, canal_mm=6.6, period_mm=24.0, process_mm=30.0,
+          spongy_hu=255 - 90 * habitus.age)  # fmt: skip
 
 
 def _body(canvas: Canvas, habitus: Habitus, angle: np.ndarray, top_mm: float) -> np.ndarray:
@@ -109,17 +112,21 @@ def _paint_muscles(canvas: Canvas, habitus: Habitus, body: np.ndarray, pleura: n
         "pectoralis-major": -1.2 if habitus.female else 0.8,
         "pectoralis-minor": -0.6 if habitus.female else 0.6,
     }
+    earlier = np.full(canvas.hu.shape, np.float32(99))
     for side, sign in _SIDES.items():
         for name, keys in template.MUSCLES.items():
             mirror = {z: transformed(points, (sign, 1)) for z, points in keys.items()}
             label = f"{name}-{side}"
             outline = canvas.patient.outline(label, mirror, jitter_mm=1.3)
-            box = canvas.box_of(outline, margin_mm=4)
+            box = canvas.box_of(outline, margin_mm=14)
             distance = canvas.distance(outline, box)
-            distance += 0.7 * canvas.n8[box] + 0.3 * canvas.n4[box] + 0.3
+            distance += 0.8 * canvas.n8[box] + 0.3 * canvas.n4[box] - 2.2
             distance -= habitus.muscle_mm + thickness.get(name, 0.0)
             distance = smooth_max(distance, body[box] + 3.5, 2.0)
-            distance = np.maximum(distance, 9.0 - pleura[box] + 0.6 * canvas.n8[box])
+            distance = np.maximum(distance, 8.2 - pleura[box] + 0.6 * canvas.n8[box])
+            plane = 0.9 + 0.8 * canvas.n20[box] + 0.5 * canvas.n8[box]
+            distance = away_from(distance, earlier[box], plane, 1.0)
+            earlier[box] = np.minimum(earlier[box], distance)
             canvas.paint(distance, _muscle(canvas, habitus, label, sign, distance, box), label, box)
 
 
@@ -134,15 +141,15 @@ def _muscle(
     streak = canvas.bent_field("streaks", 0.22 * along, across, 0.2 * Z, 4.2)
     amount = 0.35 + 0.45 * habitus.age
     fatty = (
-        strands(streak, 0.10) * smoothstep(canvas.n20[box] + amount) * coverage(distance + 1.5, 1)
+        strands(streak, 0.13) * smoothstep(canvas.n20[box] + amount) * coverage(distance + 1.5, 1)
     )
-    return np.asarray(57 + 5 * canvas.n2[box] + 5 * fibres - 62 * amount * fatty, np.float32)
+    return np.asarray(58 + 5 * canvas.n2[box] + 7 * fibres - 85 * amount * fatty, np.float32)
 
 
 def _paint_intercostals(canvas: Canvas, body: np.ndarray, pleura: np.ndarray) -> None:
     """Muscle between the ribs, with a film of fat on either side."""
-    middle = pleura - 4.6 - 0.8 * canvas.n8
-    strip = np.maximum(sheet(middle, 5.2 + 0.8 * canvas.n20), body + 6)
+    middle = pleura - 3.6 - 0.6 * canvas.n8
+    strip = np.maximum(sheet(middle, 4.2 + 1.2 * canvas.n20), body + 6)
     strip = np.maximum(strip, 52 - np.hypot(canvas.X, canvas.Y - 70))
     line = coverage(sheet(middle - 0.8, 0.7), 0.9) * smoothstep(canvas.field("layers", 14))
     canvas.paint(strip, 50 + 6 * canvas.n2 - 70 * line, "intercostal-muscle")

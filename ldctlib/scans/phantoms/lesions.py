@@ -118,8 +118,11 @@ def lump(
 ) -> tuple[np.ndarray, Box]:
     """Distance to a sphere with an uneven surface, and the box it was computed on."""
     box = box_about(canvas, centre, 1.3 * diameter_mm + 6)
-    dx, dy, dz = offsets(canvas, centre, box)
-    uneven = rough * canvas.field(f"lump {name}", max(0.3 * diameter_mm, 2.0), box)
-    fine = 0.6 * rough * canvas.n4[box]
+    dx, dy, dz = np.broadcast_arrays(*offsets(canvas, centre, box))
+    # Turned at random, or the lattice of the noise would show in the shape.
+    turn = np.linalg.qr(canvas.patient.rng(f"turn {name}").normal(size=(3, 3)))[0]
+    u, v, w = (np.asarray(r[0] * dx + r[1] * dy + r[2] * dz, np.float32) for r in turn)
+    uneven = 0.9 * canvas.bent_field(f"lump {name}", u, v, w, max(0.45 * diameter_mm, 3.0))
+    uneven = rough * (uneven + 0.4 * canvas.bent_field(f"knob {name}", u, v, w, 3.0))
     distance = np.sqrt(dx**2 + dy**2 + dz**2)
-    return distance - diameter_mm / 2 * (1 + uneven + fine), box
+    return distance - diameter_mm / 2 * (1 + uneven), box

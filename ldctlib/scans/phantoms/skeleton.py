@@ -34,7 +34,7 @@ def bone(
         shell_hu: of the cortex.
         shell_mm: its thickness.
     """
-    if distance.size == 0 or distance.min() > 0:
+    if distance.size == 0 or distance.min() > canvas.pixel_mm:
         canvas.left_out(label)
         return
     # Trabecular density varies most near 2 mm, and falls towards the marrow.
@@ -56,6 +56,7 @@ def spine(
     slope_mm: float = 14.0,
     process_mm: float = 32.0,
     z_range_mm: tuple[float, float] = (-160.0, 120.0),
+    spongy_hu: float = 190.0,
 ) -> None:
     """Vertebrae ("vertebra-0" contains z = 0), discs ("disc-0" lies below it) and spinal canal.
 
@@ -69,6 +70,7 @@ def spine(
         slope_mm: how far the spinous process descends to its tip: 14 thoracic, 3 lumbar.
         process_mm: half the width across the transverse processes.
         z_range_mm: how far up and down it goes.
+        spongy_hu: of the bone inside the bodies.
     """
     box = canvas.box(x - 40, x + 40, y - 26, y + 62, margin_mm=4)
     if canvas.X[box].size == 0:
@@ -80,7 +82,7 @@ def spine(
     canvas.paint(canal + 1.2 + 0.3 * canvas.n8[box], 18, "spinal-canal", box)
     canvas.paint(np.hypot(X / 1.15, Y - canal_y) - 5.2, 36, "spinal-cord", box, soft_mm=1.6)
     for n in range(round(z_range_mm[0] / period_mm), round(z_range_mm[1] / period_mm) + 1):
-        _vertebra(canvas, x, y, n, radius_mm, canal_mm, period_mm, slope_mm, process_mm)
+        _vertebra(canvas, x, y, n, radius_mm, canal_mm, period_mm, slope_mm, process_mm, spongy_hu)
 
 
 def _vertebra(
@@ -93,6 +95,7 @@ def _vertebra(
     period_mm: float,
     slope_mm: float,
     process_mm: float,
+    spongy_hu: float,
 ) -> None:
     low, high = (n - 1.2) * period_mm - slope_mm, (n + 0.8) * period_mm
     box = canvas.box(x - 40, x + 40, y - 26, y + 62, low, high, margin_mm=4)
@@ -113,7 +116,7 @@ def _vertebra(
     disc = np.maximum(radial - 0.5, np.abs(Z + period_mm / 2) - _DISC_MM / 2 - 0.8)
     canvas.paint(disc + rough, 88 + 6 * canvas.n4[box], f"disc-{n}", box)
     body = smooth_max(radial, np.abs(Z) - half, 2.5) + rough
-    bone(canvas, body, f"vertebra-{n}", box, spongy_hu=190, shell_hu=640, shell_mm=1.1)
+    bone(canvas, body, f"vertebra-{n}", box, spongy_hu=spongy_hu, shell_hu=640, shell_mm=1.1)
     arch = _arch(canvas, x, y, n * period_mm, canal_y, canal_mm, slope_mm, process_mm, box)
     arch = np.maximum(smooth_min(arch, body + 1.5, 2.0), 0.8 - canal)
     arch = np.maximum(arch + rough, -body - 2.0)
@@ -147,7 +150,7 @@ def _arch(
         for points, radius in half
         for sign in (1, -1)
     ]
-    tip = back + 24 - 0.25 * slope_mm
+    tip = back + 21 - 0.25 * slope_mm
     for drop in (0.0, 5.0):
         line = [(0, back + 4, -6 - drop), (lean / 2, back + 14, -6 - drop - slope_mm / 2)]
         line.append((lean, tip, -6 - drop - slope_mm))

@@ -105,7 +105,7 @@ def grow(
     parent, count = np.empty(2 * n, np.int64), np.empty(2 * n, np.int64)
     branches = _divide(
         np.asarray(root, float), came, points, group,
-        rng.normal(0, 0.03, (2 * n, 3)), rng.uniform(0.22, 0.78, 2 * n),
+        rng.normal(0, 0.03, (2 * n, 3)), _side_branches(rng, 2 * n),
         rng.normal(size=(2 * n, 3)),
         ends, parent, count,
     )  # fmt: skip
@@ -113,6 +113,12 @@ def grow(
     radius = np.minimum(leaf_radius_mm * count ** (1 / exponent), max_radius_mm)
     segments, radii, branch = _curved(ends, parent, radius)
     return Tree(segments, radii, branch, radius, count, parent)
+
+
+def _side_branches(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Fractions at which clouds are cut: mostly a small side branch off a long vessel."""
+    small = rng.uniform(0.17, 0.48, count)
+    return np.where(rng.random(count) < 0.5, small, 1 - small)
 
 
 @numba.njit(cache=True)
@@ -182,7 +188,7 @@ def _divide(
         size = np.sqrt((before**2).sum())
         if m > 1 and size > 0:
             # The heavier child keeps more of its parent's direction.
-            keep = 0.45 if above < 0 or count[above] < 2 * m else 0.15
+            keep = 0.55 if above < 0 or count[above] < 2 * m else 0.15
             end = end + keep * _REACH * 0.8 * (length * before / size - d)
         if m > 1:
             end = end + noise[made] * length
