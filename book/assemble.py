@@ -10,7 +10,6 @@ import copy
 import json
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -281,4 +280,3 @@ def clean_site(site: Path, pages: list[str]) -> None:
         for path in (site / folder).glob("*.html"):
             if path not in current:
                 path.unlink()
-    shutil.rmtree(site / "_downloads", ignore_errors=True)

@@ -34,13 +34,21 @@ def arguments() -> argparse.Namespace:
 
 
 def run_notebooks(
-    notebooks: list[Path], out: Path, profile: str
+    root: Path, notebooks: list[Path], profile: str
 ) -> tuple[dict[str, execute.Run], list[str]]:
     """Run notebooks; returns the runs by name, and what went wrong."""
     slack = float(os.environ.get("LDCT_BOOK_SLACK", "1"))
     jobs = int(os.environ.get("LDCT_BOOK_JOBS", "0")) or None
     budget = execute.BUDGETS[profile].times(slack)
-    runs = execute.run_all(notebooks, out, {"profile": profile}, jobs=jobs, budget=budget)
+    runs = execute.run_all(
+        notebooks,
+        root / "build" / "executed",
+        {"profile": profile},
+        library=root / "ldctlib",
+        pins=root / "constraints.txt",
+        jobs=jobs,
+        budget=budget,
+    )
     wrong = [f"{run.name} failed: {run.error.strip()}" for run in runs if run.error]
     wrong += [over for run in runs if (over := run.over(budget))]
     return {run.name: run for run in runs}, wrong
@@ -102,7 +110,7 @@ def book(root: Path, profile: str = "quick", only: str = "") -> list[str]:
 
     print(f"Running {len(notebooks)} notebooks, profile {profile}", flush=True)
     chosen = [notebook for notebook in notebooks if notebook.stem.startswith(only)]
-    runs, failed = run_notebooks(chosen, build / "executed", profile)
+    runs, failed = run_notebooks(root, chosen, profile)
     missing = [p for p, n in chapters.items() if not (build / "executed" / n.name).exists()]
     wrong += failed + [f"{page}: there is no executed copy, so no page." for page in missing]
     if missing:

@@ -183,10 +183,10 @@ def run_all(
     out: Path,
     parameters: dict[str, str],
     *,
+    library: Path,
+    pins: Path,
+    budget: Budget,
     jobs: int | None = None,
-    library: Path = ROOT / "ldctlib",
-    pins: Path = ROOT / "constraints.txt",
-    budget: Budget | None = None,
 ) -> list[Run]:
     """Run notebooks side by side; a run that is over time is judged by a second one, alone.
 
@@ -194,15 +194,14 @@ def run_all(
         notebooks: the sources; they are only read.
         out: folder for executed copies and their records.
         parameters: given to every notebook, "profile" among them.
+        library, pins: a folder and a file that the cache watches beside the notebook.
+        budget: time and memory of one run.
         jobs: how many at once; one per two cores if None, at least two.
-        library, pins: what the cache watches beside the notebook.
-        budget: time and memory of one run; by profile if None.
 
     Returns:
         One run per notebook, in the order given.
     """
     out.mkdir(parents=True, exist_ok=True)
-    budget = budget or BUDGETS[parameters.get("profile", "quick")]
     keys = {n: fingerprint(n, parameters, library, pins) for n in notebooks}
 
     def one(notebook: Path) -> Run:

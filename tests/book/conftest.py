@@ -1,11 +1,14 @@
 """The programs of book/ as modules, a small site to check, and the built book."""
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 sys.path.insert(0, str(ROOT / "book"))
 
 TEXT = "<p>" + "A page with enough text to count as one. " * 8 + "</p>"
@@ -38,3 +41,16 @@ def site():
     if not (folder / "index.html").exists():
         pytest.fail("The book is not built: run `make book` first.")
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if not CHROMIUM.exists():
+        reason = f"no browser at {CHROMIUM}; install chromium, or set CHROMIUM to its path"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield chromium
+        chromium.close()

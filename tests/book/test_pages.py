@@ -1,10 +1,9 @@
-"""The built book as readers see it: in Chromium, at two widths, light and dark, without a network."""
+"""The built book in Chromium: at two widths, light and dark, without a network."""
 
 import functools
 import http.server
 import os
 import threading
-from pathlib import Path
 
 import assemble
 import pytest
@@ -12,12 +11,10 @@ import yaml
 from conftest import ROOT
 
 pytestmark = pytest.mark.book
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 PAGES = assemble.toc_pages(yaml.safe_load((ROOT / "_toc.yml").read_text()))
 CHAPTERS = [page for page in PAGES if page.startswith("notebooks/")]
 SIZES = {"desktop": (1280, 900), "phone": (360, 800)}
 LOOKS = [(size, scheme) for size in SIZES for scheme in ("light", "dark")]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 
 @pytest.fixture(scope="session")
@@ -36,34 +33,35 @@ def address(site):
 
 
 @pytest.fixture(scope="session")
-def browser():
-    if not CHROMIUM.exists():
-        reason = f"no browser at {CHROMIUM}; install chromium, or set CHROMIUM to its path"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    from playwright.sync_api import sync_playwright
+def contexts(browser):
+    """One browser context for each look; pages of a look share its cache, as for a reader."""
+    made = {}
 
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield chromium
-        chromium.close()
+    def context(size, scheme):
+        if (size, scheme) not in made:
+            width, height = SIZES[size]
+            view = {"width": width, "height": height}
+            made[size, scheme] = browser.new_context(viewport=view, color_scheme=scheme)
+        return made[size, scheme]
+
+    yield context
+    for one in made.values():
+        one.close()
 
 
 class Visit:
     """A page opened with every request to another host blocked; what it asked for and said."""
 
-    def __init__(self, browser, address, name, size="desktop", scheme="light"):
-        width, height = SIZES[size]
-        view = {"width": width, "height": height}
-        self.context = browser.new_context(viewport=view, color_scheme=scheme)
-        self.outside, self.errors = [], []
-        self.context.route("**/*", functools.partial(self.gate, address))
-        self.page = self.context.new_page()
+    def __init__(self, contexts, address, name, size="desktop", scheme="light"):
+        self.address, self.outside, self.errors = address, [], []
+        self.page = contexts(size, scheme).new_page()
+        self.page.route("**/*", self.gate)
         self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.goto(f"{address}/{name}.html", wait_until="load")
 
-    def gate(self, address, route):
-        if route.request.url.startswith((address, "data:", "blob:")):
+    def gate(self, route):
+        if route.request.url.startswith((self.address, "data:", "blob:")):
             route.continue_()
         else:
             self.outside.append(route.request.url)
@@ -73,13 +71,13 @@ class Visit:
         return self
 
     def __exit__(self, *error):
-        self.context.close()
+        self.page.close()
 
 
 @pytest.fixture
-def visit(browser, address):
+def visit(contexts, address):
     """Open a page: ``with visit("book/intro") as opened``."""
-    return functools.partial(Visit, browser, address)
+    return functools.partial(Visit, contexts, address)
 
 
 @pytest.fixture(scope="session")
@@ -128,6 +126,7 @@ CANVAS = "figure[data-ct-viewer] .canvas"
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_dragging_over_a_viewer_changes_its_pixels(visit, name):
     with visit(name) as opened:
+        opened.page.locator("figure[data-ct-viewer]").first.scroll_into_view_if_needed()
         canvas = opened.page.locator(CANVAS).first
         canvas.wait_for(state="visible")
         canvas.scroll_into_view_if_needed()
