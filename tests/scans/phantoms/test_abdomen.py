@@ -1,0 +1,149 @@
+"""The abdominal phantom: CT numbers of the table, lesions of the size asked for, exact removal."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from ldctlib.scans.phantoms import Lesion, phantom
+
+SHAPE = (3, 160, 160)
+
+
+def mean_hu(scan, label, deep=2):
+    """Mean well inside a structure, where no edge is mixed in."""
+    mask = scan.masks["structures"].boolean(label)
+    flat = ndimage.generate_binary_structure(3, 1)
+    flat[[0, 2]] = False
+    core = ndimage.binary_erosion(mask, flat, iterations=deep)
+    assert core.sum() > 30, f"{label} is hardly there"
+    return float(scan.hu[core].mean())
+
+
+def phase(scan):
+    """Whether contrast medium was given."""
+    return mean_hu(scan, "aorta", 1) > 100
+
+
+@pytest.fixture(scope="module")
+def patients():
+    return [
+        phantom("abdomen", seed=s, shape=SHAPE, centre_mm=-22, lesions=[]) for s in (0, 1, 2, 5)
+    ]
+
+
+def test_organs_have_the_ct_numbers_of_their_kind(patients):
+    assert len({phase(scan) for scan in patients}) == 2, "the seeds show both phases"
+    differences = []
+    for scan in patients:
+        portal = phase(scan)
+        expected = {
+            "liver": 110 if portal else 60,
+            "spleen": 120 if portal else 50,
+            "abdominal-wall": 62 if portal else 55,
+            "vena-cava": 145 if portal else 42,
+            "subcutaneous-fat": -99,
+        }
+        for label, hu in expected.items():
+            spread = 12 if label in ("vena-cava", "abdominal-wall") else 9
+            assert mean_hu(scan, label, 1) == pytest.approx(hu, abs=spread), label
+            differences.append(mean_hu(scan, label, 1) - hu)
+    # Patients differ; on average they lie within 5 HU of the table.
+    assert abs(np.mean(differences)) < 5
+
+
+def test_liver_vessels_are_brighter_with_contrast_and_darker_without(patients):
+    for scan in patients:
+        masks = scan.masks["structures"]
+        vessels = [n for n, label in enumerate(masks.labels) if label.startswith("portal-branch")]
+        vessels = [n for n in vessels if masks.areas[n] >= 5]
+        assert len(vessels) > 1
+        hu = np.concatenate([scan.hu[masks.boolean(n)] for n in vessels]).mean()
+        step = hu - mean_hu(scan, "liver")
+        assert 15 < step < 55 if phase(scan) else -15 < step < -4
+
+
+def test_a_seed_draws_lean_and_obese_patients():
+    fat = []
+    for seed in (0, 2, 3):
+        scan = phantom("abdomen", seed=seed, shape=(1, 96, 96), lesions=[])
+        masks = scan.masks["structures"]
+        fat.append(masks.areas[masks.index("subcutaneous-fat")] / (scan.hu > -300).sum())
+    assert max(fat) > 3 * min(fat)
+
+
+@pytest.mark.parametrize("kind", ["sphere", "metastasis", "cyst", "haemangioma"])
+def test_a_lesion_has_the_volume_and_contrast_asked_for(kind):
+    contrast = 30.0 if kind == "haemangioma" else -30.0
+    options = {"seed": 0, "shape": (16, 200, 200), "spacing_mm": (1.5, 1.9, 1.9), "psf_mm": 0.0,
+               "lesions": [Lesion(kind, (-65.0, 0.0, 0.0), 20.0, contrast)]}  # fmt: skip
+    scan = phantom("abdomen", **options)
+    bare = phantom("abdomen", without=["lesion-1"], **options)
+    mask = scan.masks["structures"].boolean("lesion-1")
+    assert mask.sum() * 1.5 * 1.9**2 == pytest.approx(np.pi / 6 * 20**3, rel=0.05)
+    if kind == "sphere":
+        core = ndimage.binary_erosion(mask, iterations=2)
+        assert np.allclose((scan.hu - bare.hu)[core], contrast, atol=1e-3)
+    else:
+        found = scan.hu[mask].mean() - mean_hu(bare, "liver")
+        assert found == pytest.approx(contrast, abs=7)
+
+
+def test_a_lesion_without_a_place_lies_in_the_liver():
+    lesion = Lesion("metastasis", None, 16.0, -25.0)
+    options = {"seed": 4, "shape": (27, 64, 64), "spacing_mm": (4, 6, 6), "centre_mm": -14}
+    scan = phantom("abdomen", lesions=[lesion], **options)
+    bare = phantom("abdomen", lesions=[], **options)
+    inside = scan.masks["structures"].boolean("lesion-1")
+    labels = bare.masks["structures"].labels
+    host = [n for n, label in enumerate(labels) if label.startswith(("liver", "portal", "hepatic"))]
+    liver = np.logical_or.reduce([bare.masks["structures"].boolean(n) for n in host])
+    assert inside.any()
+    assert liver[inside].mean() > 0.95
+
+
+STRUCTURES = ["liver", "kidney-left", "stomach", "aorta", "colon", "rib-10-left", "psoas-right",
+              "lesion-1", "superior-mesenteric-vein", "pancreas"]  # fmt: skip
+
+
+@pytest.mark.parametrize("label", STRUCTURES)
+def test_removing_a_structure_changes_nothing_else(label):
+    args = {"seed": 1, "shape": (3, 112, 112), "centre_mm": -22, "psf_mm": 0.0,
+            "lesions": [Lesion("metastasis", (-60.0, -20.0, -22.0), 14)]}  # fmt: skip
+    whole = phantom("abdomen", **args)
+    bare = phantom("abdomen", without=[label], **args)
+    mask = whole.masks["structures"].boolean(label)
+    assert mask.any()
+    assert label not in bare.masks["structures"].labels
+    changed = whole.hu != bare.hu
+    flat = ndimage.generate_binary_structure(3, 2)
+    assert not (changed & ~ndimage.binary_dilation(mask, flat, iterations=2)).any()
+    assert (changed & mask).sum() > 0.9 * mask.sum()
+
+
+def test_a_vessel_branch_can_be_removed_alone(patients):
+    masks = patients[0].masks["structures"]
+    branches = [n for n, label in enumerate(masks.labels) if label.startswith("hepatic-vein")]
+    biggest = masks.labels[max(branches, key=lambda n: masks.areas[n])]
+    bare = phantom("abdomen", seed=0, shape=SHAPE, centre_mm=-22, lesions=[], without=[biggest],
+                   psf_mm=0.0)  # fmt: skip
+    whole = phantom("abdomen", seed=0, shape=SHAPE, centre_mm=-22, lesions=[], psf_mm=0.0)
+    mask = masks.boolean(biggest)
+    near = ndimage.binary_dilation(mask, np.ones((3, 3, 3)), iterations=2)
+    assert (whole.hu != bare.hu)[mask].any()
+    assert not (whole.hu != bare.hu)[~near].any()
+
+
+def test_a_slab_is_the_same_alone_and_within_a_larger_one():
+    large = phantom("abdomen", seed=2, shape=(11, 96, 96), centre_mm=-20)
+    alone = phantom("abdomen", seed=2, shape=(3, 96, 96), centre_mm=-20)
+    np.testing.assert_allclose(alone.hu, large.hu[4:7], atol=1e-3)
+    for label in alone.masks["structures"].labels:
+        inside = large.masks["structures"].boolean(label)[4:7]
+        assert (alone.masks["structures"].boolean(label) == inside).all(), label
+
+
+def test_slices_out_of_range_and_unknown_lesions_are_refused():
+    with pytest.raises(ValueError, match="from -68 to 40 mm"):
+        phantom("abdomen", shape=(1, 32, 32), centre_mm=60)
+    with pytest.raises(ValueError, match="No lesion is called 'bleed'"):
+        phantom("abdomen", shape=(1, 32, 32), lesions=[Lesion("bleed")])
