@@ -1,6 +1,8 @@
+import doctest
 import json
 
 import assemble
+import copies
 import nbformat
 import pytest
 import yaml
@@ -137,3 +139,10 @@ def test_the_tree_keeps_unchanged_files_and_drops_old_ones(tmp_path):
 def test_dressed_notebooks_are_valid(notebook):
     page = assemble.dress(notebook, "notebooks/b", None)
     nbformat.validate(json.loads(json.dumps(page)))
+
+
+@pytest.mark.parametrize("module", [assemble, copies], ids=lambda m: m.__name__)
+def test_examples_in_docstrings(module):
+    result = doctest.testmod(module)
+    assert result.attempted
+    assert result.failed == 0

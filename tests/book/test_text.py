@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import re
 
 import pytest
@@ -47,6 +48,17 @@ def test_the_windows_on_the_page_are_those_of_the_library():
     )
     shown = {name: (float(c.replace("−", "-")), float(w)) for name, c, w in rows}
     assert shown == WINDOWS
+
+
+def test_the_page_tells_who_was_trained_on_as_the_library_does():
+    split = json.loads((ROOT / "ldctlib" / "scans" / "splits.json").read_text())
+    text = (ROOT / "book" / "data.md").read_text()
+    told = re.search(r"Training used (.*) and phantoms with the seeds (\d+) to (\d+)\.", text)
+    assert re.findall(r"`([^`]+)`", told[1]) == split["training"]["scans"]
+    assert [int(told[2]), int(told[3]) + 1] == split["training"]["phantom_seeds"]
+    chosen = re.search(r"on phantoms with the seeds (\d+) to (\d+)\.", text)
+    assert [int(chosen[1]), int(chosen[2]) + 1] == split["validation"]["phantom_seeds"]
+    assert split["validation"]["scans"] == []
 
 
 def glossary():
