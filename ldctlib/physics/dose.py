@@ -170,7 +170,8 @@ class _Exposure:
     def _add_noise(self, hu: np.ndarray, lines: Tensor) -> np.ndarray:
         """HU plus the reconstruction of noise in the line integrals, where the scanner sees."""
         reconstructed = fbp(lines.to(self.device), self.geometry, self.kernel).cpu().numpy()
-        added = _cropped(reconstructed, hu.shape[1:]) * (1000 / MU_WATER_PER_MM)
+        reconstructed = reconstructed[_window(hu.shape[1:], self.geometry.pixels)]
+        added = reconstructed * (1000 / MU_WATER_PER_MM)
         # at or below the air of an empty detector lies padding, which was never measured
         measured = _field(self.geometry, hu.shape[1:]) & (hu > AIR_HU)
         noisy: np.ndarray = np.where(measured, (hu + added).clip(AIR_HU), hu)
@@ -191,25 +192,20 @@ def _check_grid(scan: Scan, geometry: FanBeam) -> None:
         )
 
 
-def _margins(shape: tuple[int, ...], pixels: int) -> tuple[slice, slice]:
-    """Where an image of ``shape`` lies in the middle of the scanner's square grid."""
+def _window(shape: tuple[int, ...], pixels: int) -> tuple[slice, slice, slice]:
+    """Where images of ``shape`` lie in the middle of the scanner's square grid."""
     top, left = ((pixels - size) // 2 for size in shape)
-    return slice(top, top + shape[0]), slice(left, left + shape[1])
+    return slice(None), slice(top, top + shape[0]), slice(left, left + shape[1])
 
 
 def _padded(hu: np.ndarray, pixels: int) -> np.ndarray:
     square = np.full((len(hu), pixels, pixels), AIR_HU, np.float32)
-    square[(slice(None), *_margins(hu.shape[1:], pixels))] = hu
+    square[_window(hu.shape[1:], pixels)] = hu
     return square
-
-
-def _cropped(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    cropped: np.ndarray = image[(slice(None), *_margins(shape, image.shape[-1]))]
-    return cropped
 
 
 def _field(geometry: FanBeam, shape: tuple[int, ...]) -> np.ndarray:
     """The pixels of an image of ``shape`` that every view sees."""
     x_mm = (np.arange(geometry.pixels) - (geometry.pixels - 1) / 2) * geometry.pixel_mm
     inside = np.hypot(*np.meshgrid(x_mm, x_mm)) <= geometry.field_radius_mm
-    return _cropped(inside[None], shape)[0]
+    return np.asarray(inside[_window(shape, geometry.pixels)[1:]])

@@ -103,19 +103,20 @@ def response(kernel: KernelLike, geometry: FanBeam) -> np.ndarray:
         ramp[odd] = -0.5 / (np.pi * k[odd] * spacing) ** 2
     frequency = np.linspace(0, 1, half + 1)
     spectrum = np.fft.rfft(np.fft.ifftshift(ramp)).real
-    return spectrum * kernel_of(kernel)(frequency) * spacing
+    filtered: np.ndarray = spectrum * kernel_of(kernel)(frequency) * spacing
+    return filtered
 
 
 def convolve(views: Tensor, spectrum: Tensor) -> Tensor:
     """Filter the last axis, padded with zeros, with a response on ``len(spectrum)`` frequencies."""
     length = 2 * (len(spectrum) - 1)
-    filtered = torch.fft.irfft(torch.fft.rfft(views, n=length) * spectrum, n=length)
+    filtered: Tensor = torch.fft.irfft(torch.fft.rfft(views, n=length) * spectrum, n=length)
     return filtered[..., : views.shape[-1]]
 
 
 def cosine_weight(geometry: FanBeam) -> np.ndarray:
     """(channels,) weight before filtering: SOD cos(gamma) on an arc, cos(gamma) on a flat one."""
-    cos = np.cos(geometry.gamma)
+    cos: np.ndarray = np.cos(geometry.gamma)
     return cos * geometry.sod_mm if geometry.detector == "arc" else cos
 
 

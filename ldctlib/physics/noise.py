@@ -27,7 +27,8 @@ def bowtie(geometry: FanBeam, radius_mm: float, strength: float) -> np.ndarray:
     chord = 2 * np.sqrt(
         np.maximum(radius_mm**2 - (geometry.sod_mm * np.sin(geometry.gamma)) ** 2, 0)
     )
-    return np.exp(-MU_WATER_PER_MM * strength * (2 * radius_mm - chord))
+    share: np.ndarray = np.exp(-MU_WATER_PER_MM * strength * (2 * radius_mm - chord))
+    return share
 
 
 def modulation(line_integrals: np.ndarray) -> np.ndarray:
@@ -69,12 +70,13 @@ def count(
     """
     mean = blank * np.exp(-line_integrals.astype(np.float64))
     gaussian = electronic_noise * generator.standard_normal(mean.shape)
-    return generator.poisson(mean) + gaussian
+    counts: np.ndarray = generator.poisson(mean) + gaussian
+    return counts
 
 
 def to_line_integrals(counts: np.ndarray, blank: np.ndarray | float) -> np.ndarray:
     """Minus the logarithm of the transmitted share; counts below `FLOOR` are raised to it."""
-    return -np.log(np.maximum(counts, FLOOR) / blank)
+    return np.asarray(-np.log(np.maximum(counts, FLOOR) / blank))
 
 
 def lower_dose(
@@ -100,7 +102,8 @@ def lower_dose(
     (100, 90)
     """
     missing = dose * (1 - dose) * np.maximum(counts, 0) + (1 - dose**2) * electronic_noise**2
-    return dose * counts + np.sqrt(missing) * generator.standard_normal(counts.shape)
+    low: np.ndarray = dose * counts + np.sqrt(missing) * generator.standard_normal(counts.shape)
+    return low
 
 
 def lower_dose_post_log(
@@ -126,7 +129,8 @@ def lower_dose_post_log(
     per_photon = np.exp(line_integrals) / blank
     electronic = (1 + dose) / dose * electronic_noise**2 * per_photon
     variance = (1 - dose) / dose * per_photon * (1 + electronic)
-    return line_integrals + np.sqrt(variance) * generator.standard_normal(line_integrals.shape)
+    noise = np.sqrt(variance) * generator.standard_normal(line_integrals.shape)
+    return np.asarray(line_integrals + noise)
 
 
 def variance(
@@ -138,4 +142,4 @@ def variance(
     0.02
     """
     photons = blank * np.exp(-line_integrals)
-    return 1 / photons + (electronic_noise / photons) ** 2
+    return np.asarray(1 / photons + (electronic_noise / photons) ** 2)

@@ -40,8 +40,8 @@ class Preset:
 PRESETS: dict[str, dict[str, Preset]] = {
     "benchmark": {
         "chest": Preset("lung", 7.9e4),
-        "abdomen": Preset("standard", 2.1e5),
-        "head": Preset("standard", 2.15e6, bowtie_radius_mm=100.0),
+        "abdomen": Preset("standard", 2.16e5),
+        "head": Preset("standard", 2.26e6, bowtie_radius_mm=100.0),
     },
     "clinical": {
         "chest": Preset("standard", 1e6),

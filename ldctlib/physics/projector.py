@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ldctlib.physics import device_loops
 from ldctlib.physics.geometry import FanBeam
-from ldctlib.physics.loops import LANES, in_threads, loops
+from ldctlib.physics.loops import LANES, VIEWS_AT_ONCE, in_threads, loops
 from ldctlib.physics.rays import Rays, rays
 
 Operator = Callable[[Tensor], Tensor]
@@ -85,7 +85,7 @@ def linear(x: Tensor, operator: Operator, adjoint: Operator, shape: tuple[int, i
 
 
 def in_lanes(x: Tensor, work: Callable[[np.ndarray], np.ndarray]) -> Tensor:
-    """``work`` on arrays with the slices last, 32 at a time or, if fewer than 8, one by one.
+    """``work`` on arrays with the slices last, as many at a time as pays off.
 
     Args:
         x: (slices, a, b).
@@ -96,7 +96,7 @@ def in_lanes(x: Tensor, work: Callable[[np.ndarray], np.ndarray]) -> Tensor:
     """
     done: list[Tensor] = []
     while (start := sum(len(d) for d in done)) < len(x):
-        lanes = LANES if len(x) - start >= 8 else 1
+        lanes = next(lanes for lanes in LANES if len(x) - start > lanes // 2)
         part = x[start : start + lanes]
         packed = np.zeros((*x.shape[1:], lanes), x.numpy().dtype)
         packed[..., : len(part)] = part.permute(1, 2, 0).numpy()
@@ -113,7 +113,8 @@ def _projection(geometry: FanBeam) -> Operator:
         images[1, :, 1:-1] = image
         out = np.zeros((*geometry.sinogram_shape, lanes), image.dtype)
         integrate, table = loops(lanes).integrate, _columns(rays(geometry))
-        in_threads(lambda a, b: integrate(images, *table, a, b, out), geometry.views)
+        parts = geometry.views // VIEWS_AT_ONCE
+        in_threads(lambda a, b: integrate(images, *table, a, b, out), geometry.views, parts)
         return out
 
     def operator(mu: Tensor) -> Tensor:
@@ -132,10 +133,11 @@ def _back(geometry: FanBeam) -> Operator:
         def part(first: int, past: int) -> np.ndarray:
             images = np.zeros((2, n, n + 2, lanes), values.dtype)
             smear(images, *table, first, past, values)
-            return images[0, :, 1:-1].transpose(1, 0, 2) + images[1, :, 1:-1]
+            both: np.ndarray = images[0, :, 1:-1].transpose(1, 0, 2) + images[1, :, 1:-1]
+            return both
 
         # each thread has its own images; always four parts, so that the sum is always the same
-        return np.sum(in_threads(part, geometry.views, parts=4), axis=0)
+        return np.asarray(np.sum(in_threads(part, geometry.views, parts=4), axis=0))
 
     def operator(values: Tensor) -> Tensor:
         if values.device.type != "cpu":

@@ -44,7 +44,7 @@ def rays(geometry: FanBeam) -> Rays:
     source_x = source * np.cos(geometry.beta)[:, None] + centre
     source_y = source * np.sin(geometry.beta)[:, None] + centre
 
-    by_row: np.ndarray = np.abs(along_y) > np.abs(along_x)
+    by_row = np.asarray(np.abs(along_y) > np.abs(along_x))
     leading = np.where(by_row, along_y, along_x)
     slope = np.where(by_row, along_x, along_y) / leading
     start = np.where(by_row, source_x - source_y * slope, source_y - source_x * slope) + 1
@@ -57,7 +57,7 @@ def _segments(by_row: np.ndarray) -> np.ndarray:
     """The run of channels of each view that follow columns (axis 0) and rows (axis 1)."""
     views, channels = by_row.shape
     segments = np.zeros((views, 2, 2), np.int64)
-    for axis, member in enumerate((~by_row, by_row)):
+    for axis, member in enumerate((np.logical_not(by_row), by_row)):
         first = member.argmax(1)
         past = channels - member[:, ::-1].argmax(1)
         segments[:, axis] = np.stack([first, past], 1) * member.any(1)[:, None]

@@ -11,7 +11,7 @@ from torch import Tensor
 from ldctlib.physics import device_loops
 from ldctlib.physics.geometry import FanBeam
 from ldctlib.physics.kernels import KernelLike, convolve, cosine_weight, response, view_weight
-from ldctlib.physics.loops import TILE, in_threads, loops
+from ldctlib.physics.loops import TILE, gather_variance, in_threads, loops
 from ldctlib.physics.projector import Operator, in_lanes, linear
 from ldctlib.units import MU_WATER_PER_MM
 
@@ -75,17 +75,15 @@ def noise_map(variance: Tensor, geometry: FanBeam, kernel: KernelLike = "hann") 
     maps = []
     for views in variance.detach().cpu().double():
         own, shared = (convolve(views * weight, s) for s in spectra)
-        maps.append(_gather_variance(own.numpy(), shared.numpy(), geometry))
+        maps.append(_standard_deviation(own.numpy(), shared.numpy(), geometry))
     return torch.from_numpy(np.stack(maps))
 
 
-def _gather_variance(own: np.ndarray, shared: np.ndarray, geometry: FanBeam) -> np.ndarray:
-    image = np.zeros((geometry.pixels, geometry.pixels, 1))
-    gather = loops(1).gather_variance
+def _standard_deviation(own: np.ndarray, shared: np.ndarray, geometry: FanBeam) -> np.ndarray:
+    image = np.zeros((geometry.pixels, geometry.pixels))
     where = _where(geometry)
-    planes = own[..., None], shared[..., None]
-    in_threads(lambda a, b: gather(*planes, *where, a, b, image), geometry.pixels)
-    return (np.sqrt(image[..., 0].clip(0)) * 1000 / MU_WATER_PER_MM).astype(np.float32)
+    in_threads(lambda a, b: gather_variance(own, shared, *where, a, b, image), geometry.pixels)
+    return np.asarray(np.sqrt(image.clip(0)) * (1000 / MU_WATER_PER_MM), np.float32)
 
 
 def _where(geometry: FanBeam) -> tuple[Any, ...]:
