@@ -118,7 +118,8 @@ def book(root: Path, profile: str = "quick", only: str = "") -> list[str]:
 
     links = copies.bibliography_links(root / "book" / "references.bib")
     for notebook in notebooks:
-        copies.write_copies(notebook, build / "copies", links)
+        if not check.template(notebook):
+            copies.write_copies(notebook, build / "copies", links)
     print("Building the pages", flush=True)
     local = vendor.fetch(build)
     source = assemble.assemble(root, pages, runs, vendor.sphinx_options(local))

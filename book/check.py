@@ -9,9 +9,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import nbformat
-from assemble import table_row
 from bs4 import BeautifulSoup, Tag
 from chapter import CLOSING, ROWS, SETUP
+from copies import is_solution
+from tables import table_row
 
 PAGE_MB = 5.0
 PUBLIC_NETWORKS = ("cdn.jsdelivr.net", "cdnjs.cloudflare.com", "unpkg.com")
@@ -178,6 +179,8 @@ def template(path: Path) -> list[str]:
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     needed = CLOSING if "{cite" in text else CLOSING[:2]
     wrong += [f"{name}: no section '## {s}'." for s in needed if f"## {s}" not in text]
+    if any("{solution" in c.source and not is_solution(c) for c in notebook.cells):
+        wrong.append(f"{name}: a solution cell lacks the tag 'solution'.")
     if any(cell.outputs for cell in code):
         wrong.append(f"{name}: outputs are stored in it; run nbstripout.")
     return wrong

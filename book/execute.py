@@ -6,6 +6,7 @@ parameters are the same as last time.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -50,6 +51,7 @@ class Run:
     key: str
     profile: str
     seconds: float
+    cpu_seconds: float
     megabytes: float
     slowest: str
     error: str = ""
@@ -60,8 +62,9 @@ class Run:
         if self.seconds <= budget.seconds and self.megabytes <= budget.megabytes:
             return ""
         return (
-            f"{self.name} took {self.seconds:.0f} s and {self.megabytes:.0f} MB; it may take "
-            f"{budget.seconds:.0f} s and {budget.megabytes:.0f} MB ({self.slowest})."
+            f"{self.name} took {self.seconds:.0f} s ({self.cpu_seconds:.0f} s of CPU time) and "
+            f"{self.megabytes:.0f} MB; it may take {budget.seconds:.0f} s and "
+            f"{budget.megabytes:.0f} MB ({self.slowest})."
         )
 
 
@@ -78,27 +81,24 @@ def fingerprint(notebook: Path, parameters: dict[str, str], library: Path, pins:
     return digest.hexdigest()
 
 
-def family_megabytes(process: psutil.Process) -> float:
-    """Resident memory of a process' descendants: the kernel and whatever it started."""
-    total = 0
+def family(process: psutil.Process) -> tuple[float, float]:
+    """Resident MB and CPU seconds of a process' descendants: the kernel and what it started."""
+    megabytes = cpu_seconds = 0.0
     try:
         for child in process.children(recursive=True):
-            try:
-                total += child.memory_info().rss
-            except psutil.Error:
-                continue
+            with contextlib.suppress(psutil.Error):
+                megabytes += child.memory_info().rss / 1e6
+                cpu_seconds += sum(child.cpu_times()[:2])
     except psutil.Error:
         pass
-    return total / 1e6
+    return megabytes, cpu_seconds
 
 
 def kill_family(process: psutil.Process) -> None:
     """End a process that this program started, and its descendants."""
     for one in [*process.children(recursive=True), process]:
-        try:
+        with contextlib.suppress(psutil.Error):
             one.kill()
-        except psutil.Error:
-            continue
 
 
 def run(notebook: Path, out: Path, parameters: dict[str, str], budget: Budget, key: str) -> Run:
@@ -107,10 +107,11 @@ def run(notebook: Path, out: Path, parameters: dict[str, str], budget: Budget, k
     command = [sys.executable, "-m", "papermill", str(notebook), str(draft), "--no-progress-bar"]
     command += [part for name, value in parameters.items() for part in ("-r", name, value)]
     with tempfile.TemporaryDirectory() as empty_folder, tempfile.TemporaryFile() as log:
-        begun, peak, stopped = time.monotonic(), 0.0, False
+        begun, peak, cpu, stopped = time.monotonic(), 0.0, 0.0, False
         process = psutil.Popen([*command, "--cwd", empty_folder], stdout=log, stderr=log)
         while process.poll() is None:
-            peak = max(peak, family_megabytes(process))
+            megabytes, cpu_seconds = family(process)
+            peak, cpu = max(peak, megabytes), max(cpu, cpu_seconds)
             if time.monotonic() - begun > 3 * budget.seconds:
                 stopped = True
                 kill_family(process)
@@ -122,7 +123,7 @@ def run(notebook: Path, out: Path, parameters: dict[str, str], budget: Budget, k
     if process.returncode and not stopped:
         error = failure(draft) or ANSI.sub("", said)[-2000:] or f"exit code {process.returncode}"
     profile = parameters.get("profile", "")
-    return Run(notebook.stem, key, profile, seconds, peak, slowest_cell(draft), error)
+    return Run(notebook.stem, key, profile, seconds, cpu, peak, slowest_cell(draft), error)
 
 
 def numbered_cells(executed: Path) -> Iterator[tuple[int, nbformat.NotebookNode]]:
@@ -160,7 +161,10 @@ def remembered(name: str, out: Path, key: str) -> Run | None:
     record = out / f"{name}.json"
     if not (record.exists() and (out / f"{name}.ipynb").exists()):
         return None
-    last = Run(**json.loads(record.read_text()))
+    try:
+        last = Run(**json.loads(record.read_text()))
+    except (TypeError, ValueError):  # written by an earlier version, or cut short
+        return None
     return replace(last, cached=True) if last.key == key else None
 
 

@@ -5,6 +5,7 @@ import assemble
 import copies
 import nbformat
 import pytest
+import tables
 import yaml
 from chapter import example
 from conftest import ROOT
@@ -36,18 +37,18 @@ def test_every_text_page_is_in_the_table_of_contents():
 
 
 def test_generated_tables(notebook):
-    chapters = assemble.chapters_table({"notebooks/b": notebook})
+    chapters = tables.chapters_table({"notebooks/b": notebook})
     assert "| {doc}`/notebooks/b` | predict the noise of a mean | 5 to read" in chapters
-    copies = assemble.copies_table({"notebooks/b": notebook})
-    assert "</copies/student/b.ipynb>" in copies
-    assert "</copies/teacher/b.ipynb>" in copies
-    assert "no chapters" in assemble.chapters_table({})
+    downloads = tables.copies_table({"notebooks/b": notebook})
+    assert "</copies/student/b.ipynb>" in downloads
+    assert "</copies/teacher/b.ipynb>" in downloads
+    assert "no chapters" in tables.chapters_table({})
 
 
 def test_every_data_set_of_the_catalogue_is_listed_with_licence_and_citation():
-    text = assemble.data_table(scans=True) + assemble.data_table(scans=False)
-    cited = assemble.citations_list()
-    for name, entry in assemble.catalogue().items():
+    text = tables.data_table(scans=True) + tables.data_table(scans=False)
+    cited = tables.citations_list()
+    for name, entry in tables.catalogue().items():
         row = next(line for line in text.splitlines() if line.startswith(f"| `{name}` "))
         assert entry["licence"] in row
         assert f"`{name}`" in cited
@@ -55,9 +56,9 @@ def test_every_data_set_of_the_catalogue_is_listed_with_licence_and_citation():
 
 
 def test_a_page_that_asks_for_an_unknown_table_is_refused():
-    assert assemble.fill("a\n<!-- generated: x -->\nb", {"x": "1"}) == "a\n1\nb"
+    assert tables.fill("a\n<!-- generated: x -->\nb", {"x": "1"}) == "a\n1\nb"
     with pytest.raises(KeyError):
-        assemble.fill("<!-- generated: y -->", {"x": "1"})
+        tables.fill("<!-- generated: y -->", {"x": "1"})
 
 
 def stream(text):
@@ -97,7 +98,7 @@ def test_bars_that_are_widgets_go_and_other_widgets_stay(notebook):
 def test_a_page_says_what_its_run_took_and_hides_what_papermill_added(notebook):
     injected = nbformat.v4.new_code_cell("profile = 1", metadata={"tags": ["injected-parameters"]})
     notebook.cells.insert(3, injected)
-    run = Run("b", "key", "quick", 41.4, 912.0, "")
+    run = Run("b", "key", "quick", 41.4, 50.0, 912.0, "")
     page = assemble.dress(notebook, "notebooks/b", run)
     assert "41 s with 0.9 GB" in page.cells[1].source
     assert page.cells[0].source.count(":class: chapter-table") == 1
@@ -141,7 +142,7 @@ def test_dressed_notebooks_are_valid(notebook):
     nbformat.validate(json.loads(json.dumps(page)))
 
 
-@pytest.mark.parametrize("module", [assemble, copies], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("module", [assemble, copies, tables], ids=lambda m: m.__name__)
 def test_examples_in_docstrings(module):
     result = doctest.testmod(module)
     assert result.attempted

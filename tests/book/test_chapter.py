@@ -34,6 +34,7 @@ def test_the_same_cells_give_the_same_file(notebook):
         (lambda cells: cells.pop(2), "parameters"),
         (lambda cells: cells[2].update(source='profile = "full"'), "parameters"),
         (lambda cells: cells[0].update(source="# Title\n\nNo table."), "'Minutes'"),
+        (lambda cells: cells[9].metadata.tags.clear(), "lacks the tag 'solution'"),
         (lambda cells: cells.pop(-2), "What is next"),
         (lambda cells: cells.pop(-1), "References"),
         (

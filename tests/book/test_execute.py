@@ -73,6 +73,15 @@ def test_one_fails_the_others_go_on_and_a_good_run_is_remembered(place):
     again = run(place, good)[0]
     assert again.cached
     assert again.seconds == first[1].seconds
+    assert again.cpu_seconds > 0.1
+    (place / "out" / "good.json").write_text("{")
+    assert execute.remembered("good", place / "out", key(place, good)) is None
+
+
+def test_another_library_makes_memory_useless(place):
+    good = notebook(place, "good", "1 + 1")
+    run(place, good)
+    assert execute.remembered("good", place / "out", key(place, good))
     (place / "library" / "a.py").write_text("a = 2")
     assert execute.remembered("good", place / "out", key(place, good)) is None
 
