@@ -254,7 +254,9 @@ class Canvas:
                 return
             self.ids[box][alpha > 0.5] = number
         below = self.hu[box]
-        below += (alpha * (hu - below)).astype(np.float32)
+        # In this form full cover leaves no rounding error of what was there.
+        below *= np.asarray(1 - alpha, np.float32)
+        below += np.asarray(alpha * hu, np.float32)
 
     def shade(self, delta_hu: np.ndarray, box: Box = ALL) -> None:
         """Add to the CT numbers of what is painted already."""
@@ -293,7 +295,8 @@ class Canvas:
         if clip is not None:
             alpha *= clip
         self.ids[alpha > 0.5] = winner[alpha > 0.5] + first
-        self.hu += (alpha * (hu - self.hu)).astype(np.float32)
+        self.hu *= 1 - alpha
+        self.hu += (alpha * hu).astype(np.float32)
 
 
 def _span(axis: np.ndarray, low: float, high: float) -> slice:

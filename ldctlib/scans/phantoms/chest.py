@@ -76,7 +76,7 @@ def paint(canvas: Canvas, chest: Chest) -> None:
     chest_wall.paint_wall(canvas, chest.habitus, chest.pleura, pleura)
     parts = chest_mediastinum.shapes(canvas, chest.mediastinum)
     lung = chest_lungs.lung_distance(pleura, parts.surface)
-    chest_mediastinum.paint_fat(canvas, pleura, lung)
+    chest_mediastinum.paint_fat(canvas, pleura, parts.surface)
     chest_wall.paint_spine(canvas, chest.habitus, parts.core)
     chest_lungs.paint_lungs(canvas, lung)
     chest_lungs.paint_vessels(canvas, chest.vessels, lung, chest.habitus)

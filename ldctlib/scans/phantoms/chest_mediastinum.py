@@ -121,12 +121,12 @@ def shapes(canvas: Canvas, outline: Outline) -> Parts:
     return Parts(np.asarray(surface, np.float32), great, chambers, core, heart, sac, heart_box)
 
 
-def paint_fat(canvas: Canvas, pleura: np.ndarray, lung: np.ndarray) -> None:
+def paint_fat(canvas: Canvas, pleura: np.ndarray, surface: np.ndarray) -> None:
     """Fat with strands: the ground of the mediastinum."""
     weave = strands(canvas.field("mediastinal strands", 7), 0.09)
     weave *= smoothstep(canvas.field("strand patches", 18) + 0.8)
     fat = -96 + 6 * canvas.n4 + 58 * weave * coverage(pleura + 3, 2)
-    canvas.paint(pleura + 1.0, fat, "mediastinal-fat")
+    canvas.paint(np.maximum(pleura + 1.0, surface - 1.0), fat, "mediastinal-fat")
 
 
 def paint_contents(canvas: Canvas, habitus: Habitus, parts: Parts, lung: np.ndarray) -> None:

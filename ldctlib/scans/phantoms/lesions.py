@@ -116,13 +116,28 @@ def paint_sphere(
 def lump(
     canvas: Canvas, centre: Sequence[float], diameter_mm: float, name: str, rough: float = 0.16
 ) -> tuple[np.ndarray, Box]:
-    """Distance to a sphere with an uneven surface, and the box it was computed on."""
+    """Distance to a sphere with an uneven surface, and the box it was computed on.
+
+    The lump is as large as the sphere of its diameter would be.
+    """
     box = box_about(canvas, centre, 1.3 * diameter_mm + 6)
+    if canvas.X[box].size == 0:
+        return np.empty(canvas.X[box].shape, np.float32), box
     dx, dy, dz = np.broadcast_arrays(*offsets(canvas, centre, box))
     # Turned at random, or the lattice of the noise would show in the shape.
     turn = np.linalg.qr(canvas.patient.rng(f"turn {name}").normal(size=(3, 3)))[0]
     u, v, w = (np.asarray(r[0] * dx + r[1] * dy + r[2] * dz, np.float32) for r in turn)
-    uneven = 0.9 * canvas.bent_field(f"lump {name}", u, v, w, max(0.45 * diameter_mm, 3.0))
-    uneven = rough * (uneven + 0.4 * canvas.bent_field(f"knob {name}", u, v, w, 3.0))
+
+    def surface(u: np.ndarray, v: np.ndarray, w: np.ndarray) -> np.ndarray:
+        """Radius of the lump, before it is scaled, in the direction of every point."""
+        uneven = 0.9 * canvas.bent_field(f"lump {name}", u, v, w, max(0.45 * diameter_mm, 3.0))
+        uneven = uneven + 0.4 * canvas.bent_field(f"knob {name}", u, v, w, 3.0)
+        return np.asarray(diameter_mm / 2 * (1 + rough * uneven))
+
+    reach = 0.9 * diameter_mm
+    steps = ((np.arange(30, dtype=np.float32) + 0.5) / 15 - 1) * np.float32(reach)
+    probe = np.meshgrid(steps, steps, steps)
+    filled = (np.sqrt(sum(p**2 for p in probe)) < surface(*probe)).mean() * (2 * reach) ** 3
+    scale = np.float32((np.pi / 6 * diameter_mm**3 / filled) ** (1 / 3))
     distance = np.sqrt(dx**2 + dy**2 + dz**2)
-    return distance - diameter_mm / 2 * (1 + uneven), box
+    return distance - scale * surface(u / scale, v / scale, w / scale), box

@@ -8,6 +8,7 @@ interpolate between the nodes.
 from __future__ import annotations
 
 import zlib
+from functools import lru_cache
 from typing import Any
 
 import numba
@@ -196,8 +197,14 @@ def bent_field(
 
     The lattice repeats after 64 nodes.
     """
-    table = np.random.default_rng(key).standard_normal((_WRAP,) * 3, dtype=np.float32)
     out = np.empty(x.shape, np.float32)
+    if out.size == 0:
+        return out
     x, y, z = (np.ascontiguousarray(axis) for axis in (x, y, z))
-    _bent(table, np.float32(spacing_mm), x, y, z, out)
+    _bent(_table(key), np.float32(spacing_mm), x, y, z, out)
     return out
+
+
+@lru_cache(maxsize=16)
+def _table(key: int) -> np.ndarray:
+    return np.random.default_rng(key).standard_normal((_WRAP,) * 3, dtype=np.float32)

@@ -68,7 +68,7 @@ class Patient:
         """
         target = np.asarray(points, float) * np.array([self.width, self.depth, 1.0])
         world = target.copy()
-        for _ in range(4):
+        for _ in range(5):
             world = target - self._displacement(world)
         return np.asarray(world)
 
