@@ -105,7 +105,7 @@ def _numbers(patient: Patient) -> dict[str, float]:
     return {
         "grey_hu": float(np.clip(rng.normal(37.0, 0.6), 35.5, 38.5)),
         "white_hu": float(np.clip(rng.normal(28.0, 0.6), 26.5, 29.5)),
-        "atrophy": float(rng.uniform(0.35, 1.5)),
+        "atrophy": float(rng.uniform(0.45, 1.6)),
         "ageing_hu": float(5.0 * rng.uniform(0, 1) ** 2),  # dark white matter about the ventricles
         "ventricle_left": float(np.clip(rng.normal(0.0, 0.8), -1.5, 1.5)),  # mm wider or narrower
         "ventricle_right": float(np.clip(rng.normal(0.0, 0.8), -1.5, 1.5)),

@@ -58,12 +58,14 @@ def chambers(canvas: Canvas, plan: Plan) -> np.ndarray:
 
 
 def petrous(canvas: Canvas) -> np.ndarray:
-    """Signed distance to the petrous bones with the mastoids, between the fossae."""
+    """Signed distance to the petrous bones, the mastoids and the clivus between the fossae."""
     U = np.abs(canvas.X) + canvas.n8
     pyramid = capsule(U, canvas.Y, (17, 0), (50, 15), 4.0, 7.0)
     mastoid = capsule(U, canvas.Y, (50, 15), (66, 27), 7.0, 9.5)
     slope = np.maximum(canvas.Z + 17 - 0.10 * U, 0)  # the ridge climbs to the side
-    return np.asarray(smooth_min(pyramid, mastoid, 3.0) + slope + 0.6 * canvas.n4)
+    clivus = ellipsoid(canvas.X, canvas.Y + 12, canvas.Z + 31, (16, 15, 13))
+    ridge = smooth_min(pyramid, mastoid, 3.0) + slope
+    return np.asarray(np.minimum(ridge, clivus) + 0.6 * canvas.n4)
 
 
 def orbits(canvas: Canvas, plan: Plan) -> dict[str, np.ndarray]:
@@ -102,7 +104,7 @@ def paint_air(canvas: Canvas, inner: np.ndarray, bone: np.ndarray) -> None:
     for side, sign in SIDES:
         region = ellipsoid(sign * X - 60, Y - 24, Z + 26, (15, 15, 16)) + 2 * canvas.n8
         room = coverage(np.maximum(np.maximum(region, 1.6 - inner), bone + 1.5), 1.2)
-        cells = coverage(-0.1 - canvas.field("mastoid cells", 2.6), 0.4)
+        cells = coverage(0.3 - canvas.field("mastoid cells", 2.2), 0.4)
         canvas.blend(room * cells, -900, f"mastoid-cells-{side}")
     sinus = ellipsoid(X - 2 - 2 * canvas.n20, Y + 29, Z + 29, (14, 8, 11)) + 1.2 * canvas.n8
     septum = 0.9 - np.abs(X - 3 * canvas.field("sphenoid septum", 30))

