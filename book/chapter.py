@@ -45,7 +45,7 @@ def code(source: str, *tags: str, alt: str = "", caption: str = "") -> nbformat.
 def write(cells: list[nbformat.NotebookNode], path: str | Path) -> None:
     """Write a notebook without outputs; the same cells give the same file."""
     for number, cell in enumerate(cells):
-        cell["id"] = f"cell-{number:02d}"
+        cell["id"] = str(number)
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
