@@ -1,0 +1,188 @@
+"""Train the weights that come with the library, judge them on unseen patients, write their cards.
+
+    python benchmarks/train_shipped.py prepare                  exposures, kept in build/shipped
+    python benchmarks/train_shipped.py train redcnn --minutes 30
+    python benchmarks/train_shipped.py card redcnn              into ldctlib/weights
+
+Every part can be stopped and called again. The minutes are those of the processor: on a busy
+machine the training takes longer and does not become worse. On a GPU they are those of the clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from _card import judge, write_card
+from _shipped import BUILD, DOSES, PRESETS, exams, trained_on, unseen, validated_on
+from _table import machine
+from tqdm import tqdm
+
+import ldctlib
+from ldctlib.denoisers import METHODS, Denoiser, Precision, Recipe, load, write_weights
+from ldctlib.denoisers.denoiser import best_device
+from ldctlib.training import PatchSampler, Validation, fit
+
+WEIGHTS = Path(ldctlib.__file__).parent / "weights"
+SEED = 0
+EXACT_HU = 0.05  # weights are stored as float16 where that changes an image by less (RMS)
+
+# Short trainings: fewer and smaller patches than published, a higher learning rate that falls,
+# and losses in units of the noise, so that heads count as much as chests.
+SHORT = {"balance": True, "decay": True, "start": "identity"}
+PUBLISHED_WGAN = METHODS["wganvgg"].recipe
+STAND_IN = {"perceptual": "random-vgg19-shallow", "perceptual_weight": 10.0}
+RECIPES = {
+    "cnn10": Recipe(3e-4, batch=8, patch=64, steps=1, options=SHORT),
+    "redcnn": Recipe(2e-4, batch=4, patch=64, steps=1, options=SHORT),
+    "wganvgg": Recipe(
+        3e-4,
+        batch=4,
+        patch=64,
+        steps=1,
+        betas=PUBLISHED_WGAN.betas,
+        options={**PUBLISHED_WGAN.options, **SHORT, **STAND_IN},
+    ),
+}
+# Without a skip connection bfloat16 would round the whole image to steps of up to 4 HU.
+BFLOAT16 = {"redcnn"}
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Expose everybody, once."""
+    everybody = (trained_on(), True), (validated_on(), False), (unseen(), False)
+    for some, train in everybody:
+        for _ in tqdm(exams(some, train), "exams", total=len(some) * len(PRESETS) * len(DOSES)):
+            pass
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train, or go on training, until the planned steps are done."""
+    recipe, folder = RECIPES[options.method], BUILD / options.method
+    pairs = (exam for *_, exam in exams(trained_on(), train=True))
+    sampler = PatchSampler(pairs, recipe.patch, recipe.batch, SEED, best_device())
+    judged = (exam for *_, exam in exams(validated_on()))
+    validation = Validation(judged, slices=1, patch=256)
+    recipe = replace(recipe, steps=planned_steps(options, sampler, folder / "plan.json"))
+    show({"steps": recipe.steps, **validation.of_low_dose()})
+    fit(
+        options.method,
+        sampler,
+        validation,
+        recipe=recipe,
+        seed=SEED,
+        precision="bfloat16" if options.method in BFLOAT16 else "float32",
+        folder=folder,
+        validate_every=max(1, recipe.steps // 12),
+        criterion="psnr",
+        callbacks=[lambda history, _: show(history[-1])],
+        progress=False,
+    )
+
+
+def planned_steps(options: argparse.Namespace, sampler: PatchSampler, plan: Path) -> int:
+    """How many steps fit into the minutes; kept from the first call on."""
+    if plan.exists():
+        return json.loads(plan.read_text())["steps"]
+    on_gpu = sampler.device.type == "cuda"
+    clock = time.perf_counter if on_gpu else time.process_time
+    dtype = torch.bfloat16 if options.method in BFLOAT16 else None
+    method = METHODS[options.method]
+    objective = method.objective(
+        method.network(),
+        RECIPES[options.method],
+        device=sampler.device,
+        precision=Precision(dtype, channels_last=True),
+        seed=SEED,
+    )
+    times = []
+    for _ in range(6):
+        begin = clock()
+        float(objective.step(*sampler.draw())["loss"])
+        times.append(clock() - begin)
+    steps = max(100, int(60 * options.minutes / np.mean(times[1:])) // 100 * 100)
+    plan.parent.mkdir(parents=True, exist_ok=True)
+    plan.write_text(json.dumps({"steps": steps, "processor minutes": options.minutes}))
+    return steps
+
+
+def card(options: argparse.Namespace) -> None:
+    """Weights and card into the package, from the best weights of the training."""
+    folder = BUILD / options.method
+    trained = load(options.method, weights=folder / "best.safetensors")
+    target = WEIGHTS / f"{options.method}.safetensors"
+    recipe = RECIPES[options.method]
+    facts = {
+        "steps": json.loads((folder / "plan.json").read_text())["steps"],
+        "batch": recipe.batch,
+        "patch": recipe.patch,
+        "learning rate": recipe.learning_rate,
+        "options": dict(recipe.options),
+        "precision": "bfloat16" if options.method in BFLOAT16 else "float32",
+        "seed": SEED,
+        "device": machine(str(trained.device)),
+        "hours": round(seconds_of(folder / "history.csv") / 3600, 2),
+        "patients": [patient.describe() for patient in trained_on()],
+        "presets": PRESETS,
+        "doses": DOSES,
+    }
+    stored = store(trained, target, facts)
+    rows = judge(load(options.method, weights=target), exams(unseen()))
+    write_card(
+        target.with_suffix(".md"), METHODS[options.method], {**facts, "stored": stored}, rows
+    )
+
+
+def store(trained: Denoiser, target: Path, facts: dict) -> str:
+    """Write the weights as float16 if that is exact enough; says which it was."""
+    _, _, exam = next(exams(unseen()))
+    hu = exam.low.hu[0, 128:384, 128:384]
+    exact = trained.denoise_image(hu)
+    for dtype in (torch.float16, torch.float32):
+        write_weights(
+            target,
+            trained.name,
+            trained.network.state_dict(),
+            normalization=trained.normalization,
+            facts=facts,
+            dtype=dtype,
+        )
+        stored = load(trained.name, weights=target).denoise_image(hu)
+        rms_hu, most_hu = np.sqrt(np.mean((stored - exact) ** 2)), np.abs(stored - exact).max()
+        if rms_hu < EXACT_HU:
+            break
+    megabytes = target.stat().st_size / 1e6
+    name = str(dtype).removeprefix("torch.")
+    return f"{name}, {megabytes:.1f} MB; this changes an image by {rms_hu:.3f} HU (at most {most_hu:.2f})"
+
+
+def seconds_of(history: Path) -> float:
+    with history.open() as file:
+        return float(list(csv.DictReader(file))[-1]["seconds"])
+
+
+def show(row: dict) -> None:
+    print({key: round(value, 4) for key, value in row.items()}, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("part", choices=("prepare", "train", "card"))
+    parser.add_argument("method", nargs="?", choices=RECIPES)
+    parser.add_argument("--minutes", type=float, default=30.0, help="of training")
+    options = parser.parse_args()
+    if options.part != "prepare" and options.method is None:
+        parser.error("name a method")
+    {"prepare": prepare, "train": train, "card": card}[options.part](options)
+
+
+if __name__ == "__main__":
+    main()
