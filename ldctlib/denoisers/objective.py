@@ -10,50 +10,71 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ldctlib.denoisers.method import Precision, Recipe
-
-# Added to the noise variance, (2 HU)^2: a patch almost without noise must not count without limit.
-FLOOR = (2 / 502) ** 2
+from ldctlib.units import Normalization
 
 
-def noise_scale(low: Tensor, full: Tensor) -> Tensor:
+def noise_scale(low: Tensor, full: Tensor, floor_hu: float) -> Tensor:
     """(N,) variance of the noise in each low-dose patch (N, 1, P, P), in the units of the patches.
 
     A loss divided by it weighs all patches alike. The noise variance of a chest at a tenth of the
     dose is thousands of times that of a head at a quarter: a plain mean would not see the head.
 
-    >>> round(noise_scale(torch.full((1, 1, 8, 8), 0.5), torch.zeros(1, 1, 8, 8)).item(), 4)
+    Args:
+        low: patches at low dose, on the benchmark's scale.
+        full: the same at full dose.
+        floor_hu: its square is added, so that patches with less noise than this count less.
+
+    >>> round(noise_scale(torch.full((1, 1, 8, 8), 0.5), torch.zeros(1, 1, 8, 8), 2).item(), 4)
     0.25
     """
-    return (low.float() - full).square().mean((1, 2, 3)) + FLOOR
+    floor = floor_hu / Normalization.benchmark().std_hu
+    return (low.float() - full).square().mean((1, 2, 3)) + floor**2
 
 
-def decay(step: int, steps: int) -> float:
-    """Factor of the learning rate: a half cosine from 1 at the first step to 0 after the last.
+def rise_and_decay(step: int, steps: int, rise: float = 0.05) -> float:
+    """Factor of the learning rate: up in a straight line, then along a half cosine to zero.
 
-    >>> [round(decay(step, 100), 2) for step in (0, 50, 100)]
-    [1.0, 0.5, 0.0]
+    The first updates of Adam move all weights by as much as any later one and in one direction.
+
+    Args:
+        step: updates done so far.
+        steps: of the whole training.
+        rise: fraction of the training after which the factor is 1.
+
+    >>> [round(rise_and_decay(step, 100), 2) for step in (0, 5, 50, 100)]
+    [0.17, 1.0, 0.54, 0.0]
     """
-    return 0.5 + 0.5 * math.cos(math.pi * min(step / steps, 1.0))
+    warm = (step + 1) / (rise * steps + 1)
+    done = min(max(step / steps - rise, 0.0) / (1 - rise), 1.0)
+    return min(warm, 0.5 + 0.5 * math.cos(math.pi * done))
 
 
-def start_as_identity(network: nn.Module) -> None:
+def start_as_identity(network: nn.Module, seed: int = 0) -> None:
     """Let a network begin as the identity, so that training begins at the low-dose image.
 
+    All convolutions draw new weights that keep the variance of what passes them (He et al. 2015);
+    PyTorch's own halve it from layer to layer, and ten layers deep little of the image is left.
     Where the network adds its input to its output (it says so: ``adds_input``), the last layer
     becomes zero. In a chain of zero-padded convolutions with ReLUs two channels carry the image
-    and its negative, since x = relu(x) - relu(-x); the others keep their random weights, and the
-    last layer learns to hear them.
+    and its negative, since x = relu(x) - relu(-x); the last layer learns to hear the others.
 
     Args:
         network: changed in place.
+        seed: of the weights.
     """
+    generator = torch.Generator().manual_seed(seed)
     kinds = (nn.Conv2d, nn.ConvTranspose2d)
     convolutions = [m for m in network.modules() if isinstance(m, kinds)]
-    if getattr(network, "adds_input", False):
-        for parameter in convolutions[-1].parameters():
-            nn.init.zeros_(parameter)
-        return
+    for layer in convolutions:
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
+        assert layer.bias is not None
+        nn.init.zeros_(layer.bias)
     first, last = convolutions[0], convolutions[-1]
+    with torch.no_grad():
+        first.weight -= first.weight.mean((1, 2, 3), keepdim=True)
+    if getattr(network, "adds_input", False):
+        nn.init.zeros_(last.weight)
+        return
     with torch.no_grad():
         for layer in convolutions:
             middle = layer.kernel_size[0] // 2
@@ -66,23 +87,21 @@ def start_as_identity(network: nn.Module) -> None:
             else:
                 layer.weight[2:, :2] = 0
                 carriers[:, :2, middle, middle] = torch.eye(2)
-            assert layer.bias is not None
-            layer.bias[:2] = 0
 
 
 class Supervised:
     """One network, one Adam, mean squared error.
 
-    Options of the recipe, none of them in the published ones: ``balance=True`` divides the error
-    of every patch by its `noise_scale`, ``decay=True`` lets the learning rate fall to zero (see
-    `decay`), ``start="identity"`` begins with `start_as_identity`.
+    Options of the recipe, none of them in the published ones: ``balance=2.0`` divides the error
+    of every patch by its `noise_scale` with that floor in HU, ``decay=True`` lets the learning rate follow
+    `rise_and_decay`, ``start="identity"`` begins with `start_as_identity`.
 
     Args:
         network: maps a batch (N, 1, P, P) to one of the same shape, normalised units.
         recipe: hyper-parameters.
         device: where the training runs.
         precision: numeric type and memory format of the forward pass.
-        seed: unused, since nothing here is random.
+        seed: of the weights it begins with, where ``start`` redraws them.
         options: override those of the recipe.
     """
 
@@ -99,7 +118,7 @@ class Supervised:
         self.recipe, self.device, self.precision = recipe, device, precision
         self.options = {**recipe.options, **options}
         if self.options.get("start") == "identity":
-            start_as_identity(network)
+            start_as_identity(network, seed)
         self.network = precision.prepare(network.to(device))
         self.optimiser = torch.optim.Adam(
             self.network.parameters(), lr=recipe.learning_rate, betas=recipe.betas, fused=True
@@ -109,13 +128,13 @@ class Supervised:
     def step(self, low: Tensor, full: Tensor) -> dict[str, Tensor]:
         """One update on normalised patches (N, 1, P, P); returns {"loss": detached scalar}."""
         if self.options.get("decay"):
-            factor = decay(self.steps_done, self.recipe.steps)
+            factor = rise_and_decay(self.steps_done, self.recipe.steps)
             self.optimiser.param_groups[0]["lr"] = self.recipe.learning_rate * factor
         with self.precision.context(self.device):
             denoised = self.network(self.precision.images(low))
         if self.options.get("balance"):
             error = (denoised.float() - full).square().mean((1, 2, 3))
-            loss = (error / noise_scale(low, full)).mean()
+            loss = (error / noise_scale(low, full, self.options["balance"])).mean()
         else:
             loss = functional.mse_loss(denoised.float(), full)
         self.optimiser.zero_grad(set_to_none=True)

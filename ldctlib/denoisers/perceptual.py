@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 # Index of the last layer that is used: conv5_4, before its ReLU.
 LAST = 34
-# Taps of a stand-in: conv1_2, conv2_2, conv3_4, each before its ReLU.
-SHALLOW = (2, 7, 16)
+# Taps of a stand-in: conv1_2 and conv2_2, before their ReLUs.
+SHALLOW = (2, 7)
 
 
 class Perceptual(nn.Module):
@@ -58,7 +58,7 @@ def perceptual_network(name: str) -> Perceptual:
         name: "vgg19": trained on ImageNet, the official weights of torchvision. Stand-ins that
             need no download, whose weights are random (He normal, always the same):
             "random-vgg19", the same architecture to the same depth, and "random-vgg19-shallow",
-            which compares conv1_2, conv2_2 and conv3_4.
+            which compares conv1_2 and conv2_2.
 
     Raises:
         RuntimeError: the official weights, or torchvision, cannot be had.

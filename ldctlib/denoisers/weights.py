@@ -21,6 +21,7 @@ from ldctlib.denoisers.method import Method
 from ldctlib.units import Normalization
 
 State = dict[str, Tensor]
+LARGE = 10_000
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def write_weights(
         state: the network's ``state_dict()``.
         normalization: the scale the network works on.
         facts: anything JSON can hold, e.g. data, steps and seed of the training.
-        dtype: the weights are stored in; float16 halves the file.
+        dtype: in which layers of more than 10,000 weights are stored; float16 halves the file.
+            Small layers, first and last ones among them, are always stored as float32.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,11 +66,10 @@ def write_weights(
         "normalization": json.dumps(asdict(normalization)),
         "facts": json.dumps(dict(facts or {})),
     }
-    tensors = {
-        key: value.detach().cpu().to(dtype if value.is_floating_point() else value.dtype)
-        for key, value in state.items()
-    }
-    tensors = {key: value.contiguous().clone() for key, value in tensors.items()}
+    tensors = {key: value.detach().cpu().contiguous().clone() for key, value in state.items()}
+    for key, value in tensors.items():
+        if value.is_floating_point() and value.numel() > LARGE:
+            tensors[key] = value.to(dtype)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         save_file(tensors, unfinished, metadata)

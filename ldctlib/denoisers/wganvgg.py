@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ldctlib.denoisers.method import Method, Precision, Recipe
-from ldctlib.denoisers.objective import decay, noise_scale, start_as_identity
+from ldctlib.denoisers.objective import noise_scale, rise_and_decay, start_as_identity
 from ldctlib.denoisers.perceptual import perceptual_network
 
 
@@ -126,7 +126,7 @@ class Adversarial:
         self.options = {**recipe.options, **options}
         self.features = perceptual_network(self.options["perceptual"]).to(device)
         if self.options.get("start") == "identity":
-            start_as_identity(network)
+            start_as_identity(network, seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.critic = precision.prepare(Critic(recipe.patch).to(device))
@@ -140,7 +140,7 @@ class Adversarial:
     def step(self, low: Tensor, full: Tensor) -> dict[str, Tensor]:
         """One update of critic and generator on normalised patches (N, 1, P, P)."""
         if self.options.get("decay"):
-            factor = decay(self.steps_done, self.recipe.steps)
+            factor = rise_and_decay(self.steps_done, self.recipe.steps)
             for optimiser in (self.optimiser, self.critic_optimiser):
                 optimiser.param_groups[0]["lr"] = self.recipe.learning_rate * factor
         low, full = self.precision.images(low), self.precision.images(full)
@@ -168,7 +168,7 @@ class Adversarial:
             distance = self.features.distance(fake, full)
             score = self.critic(fake)
         if self.options.get("balance"):
-            distance = distance / noise_scale(low, full).sqrt()
+            distance = distance / noise_scale(low, full, self.options["balance"]).sqrt()
         perceptual, score = distance.float().mean(), score.float().mean()
         loss = self.options["perceptual_weight"] * perceptual - score
         self.optimiser.zero_grad(set_to_none=True)

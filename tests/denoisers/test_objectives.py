@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ldctlib.denoisers import METHODS, Precision, Recipe, network
-from ldctlib.denoisers.objective import FLOOR, Supervised, noise_scale
+from ldctlib.denoisers.objective import Supervised, noise_scale
 from ldctlib.denoisers.perceptual import Perceptual, perceptual_network
 from ldctlib.denoisers.wganvgg import Adversarial, Critic, gradient_penalty
 
@@ -55,10 +55,12 @@ def test_supervised_is_plain_adam_on_the_mean_squared_error():
 def test_balance_counts_every_patch_alike():
     low, full = patches(2)
     low[1] = full[1] + 10 * (low[1] - full[1])
-    assert (noise_scale(low, full)[1] / noise_scale(low, full)[0]).item() > 50
-    objective = supervised(balance=True, start="identity")
+    noise = noise_scale(low, full, floor_hu=0.0)
+    torch.testing.assert_close(noise, (low - full).var((1, 2, 3), correction=0), rtol=0.1, atol=0)
+    assert (noise[1] / noise[0]).item() > 50
+    objective = supervised(balance=20.0, start="identity")
     loss = objective.step(low, full)["loss"].item()
-    expected = (1 - FLOOR / noise_scale(low, full)).mean().item()
+    expected = (noise / (noise + (20 / 502.185) ** 2)).mean().item()
     assert loss == pytest.approx(expected, rel=1e-4)
 
 

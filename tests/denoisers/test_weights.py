@@ -52,6 +52,8 @@ def test_half_precision_file_is_half_as_large(tmp_path):
     read = read_weights(path, METHODS, "redcnn").state
     assert sizes[0] > 1.98 * sizes[1]
     assert all(v.dtype == torch.float32 for v in read.values())
+    assert torch.equal(read["conv1.weight"], state["conv1.weight"])
+    assert not torch.equal(read["conv2.weight"], state["conv2.weight"])
     for key, value in state.items():
         torch.testing.assert_close(read[key], value, rtol=2**-11, atol=2**-25)
 
