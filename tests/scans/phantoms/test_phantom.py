@@ -60,16 +60,20 @@ def test_any_slab_shows_the_same_body(anatomy, whole):
 
 
 def test_removal_changes_nothing_but_the_structure(anatomy):
-    whole = make(anatomy, psf_mm=0.0)
+    options = {"psf_mm": 0.0, "shape": (8, 128, 128)}
+    whole = make(anatomy, **options)
     masks = whole.masks["structures"]
+    # A structure just beyond the slab may shine into its end slices.
+    middle = slice(3, 5)
     for prefix in REMOVED[anatomy]:
         label = next(name for name in masks.labels if name.startswith(prefix))
-        removed = make(anatomy, psf_mm=0.0, without=[label])
+        removed = make(anatomy, without=[label], **options)
         assert label not in removed.masks["structures"].labels
         mask = masks.boolean(label)
         reach = ndimage.distance_transform_edt(~mask, sampling=whole.spacing_mm)
-        far = reach > 4 + 2 * whole.pixel_mm
-        np.testing.assert_array_equal(removed.hu[far], whole.hu[far], err_msg=label)
+        far = (reach > 4 + 2 * whole.pixel_mm)[middle]
+        after, before = removed.hu[middle][far], whole.hu[middle][far]
+        np.testing.assert_array_equal(after, before, err_msg=label)
         assert np.abs(removed.hu - whole.hu)[mask].max() > 1, label
 
 
@@ -105,8 +109,9 @@ def test_a_sphere_has_the_size_and_contrast_asked_for(anatomy):
     assert len(new) == 1
     mask = marked.masks["structures"].boolean(new.pop())
     assert mask.sum() == pytest.approx(volume, rel=0.05)
-    inner = ndimage.binary_erosion(mask, iterations=2)
-    np.testing.assert_allclose(difference[inner], contrast, atol=0.01)
+    # The head is blurred along z as thick slices are, which the middle of the sphere does not feel.
+    inner = ndimage.distance_transform_edt(mask) > 6.5
+    np.testing.assert_allclose(difference[inner], contrast, atol=0.05)
 
 
 def test_a_lesion_without_a_place_finds_room(anatomy):
