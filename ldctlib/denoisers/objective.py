@@ -93,8 +93,8 @@ class Supervised:
     """One network, one Adam, mean squared error.
 
     Options of the recipe, none of them in the published ones: ``balance=2.0`` divides the error
-    of every patch by its `noise_scale` with that floor in HU, ``decay=True`` lets the learning rate follow
-    `rise_and_decay`, ``start="identity"`` begins with `start_as_identity`.
+    of every patch by its `noise_scale` with that floor in HU, ``decay=True`` lets the learning
+    rate follow `rise_and_decay`, ``start="identity"`` begins with `start_as_identity`.
 
     Args:
         network: maps a batch (N, 1, P, P) to one of the same shape, normalised units.
