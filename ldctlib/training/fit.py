@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -17,6 +18,7 @@ from ldctlib.denoisers import METHODS, Denoiser, Method, Precision, Recipe
 from ldctlib.denoisers.denoiser import best_device
 from ldctlib.physics.exam import Exam
 from ldctlib.training.folder import clear, identify, saved_state
+from ldctlib.training.memory import freed_memory_kept
 from ldctlib.training.precision import choose_precision, from_facts
 from ldctlib.training.run import Run
 from ldctlib.training.sampler import PatchSampler
@@ -78,7 +80,7 @@ def fit(
     if not isinstance(validation, Validation):
         validation = Validation(validation)
     folder = Path(folder) if folder is not None else None
-    with _own_randomness(sampler.device), _AfterStep() as interrupt:
+    with _undisturbed(sampler.device), _AfterStep() as interrupt:
         run = _begin(
             method, recipe, sampler, validation, precision, seed, criterion, options, folder, resume
         )
@@ -162,9 +164,12 @@ def _sampler(
     return exams.from_seed(seed), replace(recipe, patch=exams.patch, batch=exams.batch)
 
 
-def _own_randomness(device: torch.device) -> Any:
-    """Whatever is drawn inside leaves PyTorch's global generators as they were."""
-    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+@contextmanager
+def _undisturbed(device: torch.device) -> Iterator[None]:
+    """PyTorch's global generators are left as they were, memory is kept from step to step."""
+    gpus = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=gpus), freed_memory_kept(device):
+        yield
 
 
 class _AfterStep:

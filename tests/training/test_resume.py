@@ -1,38 +1,46 @@
 """A training that is killed, interrupted or continued gives what an undisturbed one gives."""
 
+import multiprocessing
 import random
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from train_small import train
 
 from ldctlib.denoisers import METHODS, Recipe
 from ldctlib.training import checkpoint, fit
 from ldctlib.training.validation import Validation
 
-SCRIPT = Path(__file__).with_name("train_small.py")
-STEPS = 160
+STEPS = 80
 
 
-def start(folder):
-    command = [sys.executable, str(SCRIPT), str(folder), str(STEPS)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@pytest.fixture(scope="module")
+def start():
+    """Starts the small training in a folder; the libraries are imported once for all processes."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch._dynamo", "ldctlib.training"])
+
+    def started(folder):
+        here, there = context.Pipe()
+        process = context.Process(target=train, args=(folder, STEPS, there), daemon=True)
+        process.start()
+        there.close()
+        return process, here
+
+    return started
 
 
-def kill_after(process, step, delay):
-    for line in process.stdout:
-        if int(line) >= step:
-            break
+def kill_after(process, told, step, delay):
+    while told.recv() < step:
+        pass
     time.sleep(delay)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL, "it was done before it could be killed"
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL, "it was done before it could be killed"
 
 
 def same(one, other):
@@ -47,17 +55,17 @@ def same(one, other):
     return one == other
 
 
-def test_killed_twice_it_ends_with_the_same_bits(tmp_path):
-    undisturbed = start(tmp_path / "undisturbed")
-    assert undisturbed.wait(300) == 0, undisturbed.stderr.read()
+def test_killed_twice_it_ends_with_the_same_bits(start, tmp_path):
+    undisturbed, _ = start(tmp_path / "undisturbed")
     kills = random.Random(5)
     for step in (0.25 * STEPS, 0.5 * STEPS):
-        kill_after(start(tmp_path / "killed"), step, kills.uniform(0, 0.02))
-    finished = start(tmp_path / "killed")
-    out, err = finished.communicate(timeout=300)
-    assert finished.returncode == 0, err
-    first_row = int(out.split()[0])
-    assert 0.5 * STEPS < first_row < STEPS, "the last process must have continued, not begun anew"
+        kill_after(*start(tmp_path / "killed"), step, kills.uniform(0, 0.02))
+    finished, told = start(tmp_path / "killed")
+    first_step = told.recv()
+    assert 0.5 * STEPS < first_step < STEPS, "the last process must have continued, not begun anew"
+    for process in (undisturbed, finished):
+        process.join(300)
+        assert process.exitcode == 0
     states = [checkpoint.load(tmp_path / f / "last.safetensors") for f in ("undisturbed", "killed")]
     assert same(*states)
     weights = [load_file(tmp_path / f / "best.safetensors") for f in ("undisturbed", "killed")]

@@ -1,6 +1,4 @@
-"""A small training in a process of its own, for tests that kill it: folder, steps."""
-
-import sys
+"""A small training for a process of its own, which a test may kill."""
 
 import numpy as np
 import torch
@@ -10,8 +8,9 @@ from ldctlib.physics.exam import Exam
 from ldctlib.scans.scan import Scan
 from ldctlib.training import fit
 
-if __name__ == "__main__":
-    folder, steps = sys.argv[1], int(sys.argv[2])
+
+def train(folder, steps, told):
+    """Train CNN-10 in a folder and send the step after each validation."""
     torch.set_num_threads(1)
     hu = np.random.default_rng(0).normal(0, 100, (3, 32, 32))
     full = Scan(hu, (1.0, 1.0, 1.0), "a", anatomy="abdomen")
@@ -27,5 +26,5 @@ if __name__ == "__main__":
         folder=folder,
         validate_every=4,
         progress=False,
-        callbacks=[lambda history, _: print(history[-1]["step"], flush=True)],
+        callbacks=[lambda history, _: told.send(history[-1]["step"])],
     )

@@ -1,0 +1,117 @@
+"""Steps a second: `training.fit` beside ldct-benchmark's own training loop, on the same CPU."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import statistics
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from _mayo import arguments, exams_of, ldct_benchmark, write_mayo
+from _table import record
+
+from ldctlib.denoisers import METHODS, Precision
+from ldctlib.physics import Exam
+from ldctlib.training import PatchSampler, Validation, choose_precision, fit
+
+# Method, batch, patch: CNN-10 as published; RED-CNN with its published patch, 8 of the 73 patches.
+CASES = (("cnn10", 68, 92), ("redcnn", 8, 128))
+WARM_UP, STEPS = 2, 4
+
+
+class TimedSampler(PatchSampler):
+    """Notes when each batch is asked for: between two such times lies one whole step."""
+
+    def draw(self):
+        self.times.append(time.perf_counter())
+        return super().draw()
+
+
+def theirs(folder: Path, method: str, batch: int, patch: int) -> list[float]:
+    """Seconds of the steps of ldct-benchmark's ``Trainer.train()``, data loader included."""
+    args = arguments(folder, method, batch=batch, patch=patch, steps=WARM_UP + STEPS)
+    torch.manual_seed(args.seed)
+    module = importlib.import_module(f"ldctbench.methods.{method}.Trainer")
+    trainer = module.Trainer(args, torch.device("cpu"))
+    times, step = [], trainer.train_step
+
+    def timed_step(batch):
+        step(batch)
+        times.append(time.perf_counter())
+
+    trainer.train_step = timed_step
+    trainer.train()
+    return between(times)
+
+
+def ours(sampler: TimedSampler, check: Validation, method: str, precision) -> list[float]:
+    """Seconds of the steps of `fit`."""
+    sampler.times = []
+    steps = WARM_UP + STEPS + 1
+    settings = {"steps": steps, "precision": precision, "device": "cpu", "progress": False}
+    fit(method, sampler, check, **settings)
+    return between(sampler.times)
+
+
+def between(times: list[float]) -> list[float]:
+    """Differences of consecutive times, without those of the first steps."""
+    return [b - a for a, b in zip(times[WARM_UP - 1 :], times[WARM_UP:], strict=False)][-STEPS:]
+
+
+def compare(folder: Path, exams: list[Exam], rounds: int) -> list[dict]:
+    check = Validation([exams[2]], slices=1, patch=64)
+    rows = []
+    for method, batch, patch in CASES:
+        sampler = TimedSampler(exams, patch=patch, batch=batch)
+        recipe = replace(METHODS[method].recipe, batch=batch, patch=patch)
+        chosen = choose_precision("auto", METHODS[method], recipe, torch.device("cpu"))
+        seconds: dict[str, list[float]] = {"theirs": [], "float32": [], "auto": []}
+        for _ in range(rounds):  # alternating, so that all meet the same load of the machine
+            seconds["theirs"] += theirs(folder, method, batch, patch)
+            for precision in ("float32", "auto"):
+                seconds[precision] += ours(sampler, check, method, precision)
+        median = {name: statistics.median(values) for name, values in seconds.items()}
+        rows.append(
+            {
+                "method": method,
+                "batch x patch": f"{batch} x {patch}",
+                "ldct-benchmark, steps/s": 1 / median["theirs"],
+                "ldctlib float32, steps/s": 1 / median["float32"],
+                "ratio ": median["theirs"] / median["float32"],
+                "ldctlib auto, steps/s": 1 / median["auto"],
+                "ratio": median["theirs"] / median["auto"],
+                "auto chose": describe(chosen),
+            }
+        )
+    return rows
+
+
+def describe(precision: Precision) -> str:
+    name = str(precision.autocast or torch.float32).removeprefix("torch.")
+    return f"{name}, channels last" if precision.channels_last else name
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    rounds = parser.parse_args().rounds
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        info = write_mayo(folder)
+        ldct_benchmark(info)
+        rows = compare(folder, exams_of(folder, info), rounds)
+    note = (
+        "ldct-benchmark 0.0.15: its Trainer.train() as it is (W&B disabled, 2 loader workers, "
+        "num_threads of PyTorch as here) on three patients of 512 x 512 DICOM slices; ldctlib: "
+        f"training.fit on the same files. Median of {rounds} x {STEPS} steps, alternating, each "
+        f"after {WARM_UP} to warm up. CNN-10 as published; RED-CNN with 8 instead of 73 patches."
+    )
+    record("training", rows, note=note)
+
+
+if __name__ == "__main__":
+    main()
