@@ -85,7 +85,7 @@ def test_the_lungs_hold_as_many_vessels_as_real_ones():
     scan = phantom("chest", seed=3, shape=(3, 512, 512), spacing_mm=(9.0, 0.72, 0.72),
                    centre_mm=-15.0, lesions=[])  # fmt: skip
     per_cm2, share = vessel_sections(scan)
-    assert 0.4 < per_cm2 < 0.7
+    assert 0.4 < per_cm2 < 0.65
     assert 0.05 < share < 0.1
 
 
