@@ -79,11 +79,22 @@ def fit(
     sampler, recipe = _sampler(exams, recipe or method.recipe, steps, seed, device)
     if not isinstance(validation, Validation):
         validation = Validation(validation)
+    if criterion not in validation.figures:
+        raise ValueError(f"criterion is one of {', '.join(validation.figures)}, not {criterion!r}.")
+    if validate_every < 1:
+        raise ValueError(f"There is at least 1 step between validations, not {validate_every}.")
+    settings = {"seed": seed, "precision": str(precision), "criterion": criterion}
+    identity = identify(method, recipe, sampler, validation, settings, options)
     folder = Path(folder) if folder is not None else None
+    state = saved_state(folder, identity) if folder and resume else None
     with _undisturbed(sampler.device), _AfterStep() as interrupt:
-        run = _begin(
-            method, recipe, sampler, validation, precision, seed, criterion, options, folder, resume
-        )
+        if state:
+            precision = from_facts(state["precision"])
+        elif isinstance(precision, str):
+            precision = choose_precision(precision, method, recipe, sampler.device, options)
+        run = Run(method, recipe, sampler, validation, precision, identity, options)
+        if folder:
+            _begin(run, folder, state)
         bar = tqdm(total=recipe.steps, initial=run.step, desc=method.name, disable=not progress)
         while run.step < recipe.steps and not interrupt.wanted:
             low, full = sampler.draw()
@@ -102,33 +113,13 @@ def fit(
         return run.best_denoiser()
 
 
-def _begin(
-    method: Method,
-    recipe: Recipe,
-    sampler: PatchSampler,
-    validation: Validation,
-    precision: str | Precision,
-    seed: int,
-    criterion: str,
-    options: Mapping[str, Any],
-    folder: Path | None,
-    resume: bool,
-) -> Run:
-    """A new run, or the one in the folder where it left off."""
-    settings = {"seed": seed, "precision": str(precision), "criterion": criterion}
-    identity = identify(method, recipe, sampler, validation, settings, options)
-    state = saved_state(folder, identity) if folder and resume else None
+def _begin(run: Run, folder: Path, state: Mapping[str, Any] | None) -> None:
+    """Continue from the folder's state, or make the folder that of a new run."""
     if state:
-        precision = from_facts(state["precision"])
-    elif isinstance(precision, str):
-        precision = choose_precision(precision, method, recipe, sampler.device, options)
-    run = Run(method, recipe, sampler, validation, precision, identity, options)
-    if folder and state:
         run.resume(state, folder)
-    elif folder:
+    else:
         clear(folder)
         run.save(folder)
-    return run
 
 
 def _stopped(run: Run, folder: Path | None) -> str:
@@ -155,7 +146,7 @@ def _sampler(
     device: torch.device | str | None,
 ) -> tuple[PatchSampler, Recipe]:
     """A sampler at its beginning, and the recipe with its batch and patch."""
-    recipe = replace(recipe, steps=steps or recipe.steps)
+    recipe = replace(recipe, steps=recipe.steps if steps is None else steps)
     if not isinstance(exams, PatchSampler):
         device = device or best_device()
         return PatchSampler(exams, recipe.patch, recipe.batch, seed, device), recipe

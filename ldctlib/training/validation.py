@@ -13,6 +13,8 @@ from ldctlib.metrics import psnr, ssim
 from ldctlib.physics.exam import Exam
 from ldctlib.units import WINDOW_OF_ANATOMY
 
+METRICS = {"psnr": psnr, "ssim": ssim}
+
 
 class DenoisesImages(Protocol):
     """Anything that denoises slices (Z, H, W) in HU."""
@@ -54,6 +56,13 @@ class Validation:
             digest.update(part.full.data)
         self.fingerprint = digest.hexdigest()[:16]
 
+    @property
+    def figures(self) -> list[str]:
+        """Names of the figures: "psnr", "ssim", and both for every anatomy."""
+        anatomies = dict.fromkeys(part.anatomy for part in self.sets)
+        every = [f"{metric} {a}" for a in anatomies for metric in METRICS]
+        return [*every, *METRICS]
+
     def __call__(self, denoiser: DenoisesImages) -> dict[str, float]:
         """How well a denoiser does.
 
@@ -71,12 +80,13 @@ class Validation:
         figures: Mapping[str, list[float]] = defaultdict(list)
         for part, test in zip(self.sets, tests, strict=True):
             window = WINDOW_OF_ANATOMY[part.anatomy]
-            figures[f"psnr {part.anatomy}"].append(psnr(test, part.full, window=window))
-            figures[f"ssim {part.anatomy}"].append(ssim(test, part.full, window=window))
+            for metric, measure in METRICS.items():
+                figure = measure(test, part.full, window=window)
+                figures[f"{metric} {part.anatomy}"].append(figure)
         scores = {name: float(np.mean(values)) for name, values in figures.items()}
         overall = {
             metric: float(np.mean([v for name, v in scores.items() if name.startswith(metric)]))
-            for metric in ("psnr", "ssim")
+            for metric in METRICS
         }
         return {**scores, **overall}
 

@@ -156,6 +156,12 @@ def test_bad_input_is_refused_before_any_work(start, noisy):
         start(method="unet")
     with pytest.raises(ValueError, match="precision is one of auto"):
         start(precision="double")
+    with pytest.raises(ValueError, match="criterion is one of psnr chest, ssim chest, psnr, ssim"):
+        start(criterion="vif")
+    with pytest.raises(ValueError, match="at least 1 step between"):
+        start(validate_every=0)
+    with pytest.raises(ValueError, match="must be positive"):
+        start(steps=0)
     with pytest.raises(ValueError, match="no patch of 16"):
         start([noisy("tiny", "chest", (1, 12, 12), 0)])
 
