@@ -12,13 +12,12 @@ from ldctlib import denoisers, physics, scans, units
 TARGET = Path(__file__).parent / "_static" / "overview.png"
 SCAN, SLICE, DOSE, WINDOW = "totalsegmentator-dicom", 10, 0.25, "abdomen"
 ROWS, COLUMNS = slice(190, 390), slice(120, 296)
-TITLES = {"cnn10": "CNN-10", "redcnn": "RED-CNN", "wganvgg": "WGAN-VGG"}
+TITLES = {"cnn10": "CNN-10", "redcnn": "RED-CNN"}
 
 
 def main() -> None:
-    exam = physics.expose(
-        scans.open_scan(SCAN).slab(SLICE, SLICE + 1), dose=DOSE, seed=0, preset="clinical"
-    )
+    scan = scans.open_scan(SCAN).slab(SLICE, SLICE + 1)
+    exam = physics.expose(scan, dose=DOSE, seed=0, preset="clinical", photons=1e7)
     images = {"full dose": exam.full, f"{DOSE:.0%} of the dose": exam.low}
     images |= {title: denoisers.load(name)(exam) for name, title in TITLES.items()}
     draw({name: scan.hu[0, ROWS, COLUMNS] for name, scan in images.items()})
