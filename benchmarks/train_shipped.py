@@ -35,11 +35,11 @@ EXACT_HU = 0.05  # weights are stored as float16 where that changes an image by 
 
 # Short trainings: fewer and smaller patches than published, a higher learning rate that falls,
 # and losses in units of the noise, so that heads count as much as chests.
-SHORT = {"balance": True, "decay": True, "start": "identity"}
+SHORT = {"balance": 2.0, "decay": True, "start": "identity"}
 PUBLISHED_WGAN = METHODS["wganvgg"].recipe
 STAND_IN = {"perceptual": "random-vgg19-shallow", "perceptual_weight": 10.0}
 RECIPES = {
-    "cnn10": Recipe(3e-4, batch=8, patch=64, steps=1, options=SHORT),
+    "cnn10": Recipe(6e-4, batch=8, patch=64, steps=1, options={**SHORT, "balance": 5.0}),
     "redcnn": Recipe(2e-4, batch=4, patch=64, steps=1, options=SHORT),
     "wganvgg": Recipe(
         3e-4,
@@ -90,6 +90,10 @@ def planned_steps(options: argparse.Namespace, sampler: PatchSampler, plan: Path
     """How many steps fit into the minutes; kept from the first call on."""
     if plan.exists():
         return json.loads(plan.read_text())["steps"]
+    plan.parent.mkdir(parents=True, exist_ok=True)
+    if options.steps:
+        plan.write_text(json.dumps({"steps": options.steps}))
+        return options.steps
     on_gpu = sampler.device.type == "cuda"
     clock = time.perf_counter if on_gpu else time.process_time
     dtype = torch.bfloat16 if options.method in BFLOAT16 else None
@@ -107,7 +111,6 @@ def planned_steps(options: argparse.Namespace, sampler: PatchSampler, plan: Path
         float(objective.step(*sampler.draw())["loss"])
         times.append(clock() - begin)
     steps = max(100, int(60 * options.minutes / np.mean(times[1:])) // 100 * 100)
-    plan.parent.mkdir(parents=True, exist_ok=True)
     plan.write_text(json.dumps({"steps": steps, "processor minutes": options.minutes}))
     return steps
 
@@ -159,7 +162,8 @@ def store(trained: Denoiser, target: Path, facts: dict) -> str:
             break
     megabytes = target.stat().st_size / 1e6
     name = str(dtype).removeprefix("torch.")
-    return f"{name}, {megabytes:.1f} MB; this changes an image by {rms_hu:.3f} HU (at most {most_hu:.2f})"
+    change = f"changes an image by {rms_hu:.3f} HU (root mean square; at most {most_hu:.2f} HU)"
+    return f"{name}, {megabytes:.1f} MB; this {change}"
 
 
 def seconds_of(history: Path) -> float:
@@ -178,6 +182,7 @@ def main() -> None:
     parser.add_argument("part", choices=("prepare", "train", "card"))
     parser.add_argument("method", nargs="?", choices=RECIPES)
     parser.add_argument("--minutes", type=float, default=30.0, help="of training")
+    parser.add_argument("--steps", type=int, help="instead of minutes")
     options = parser.parse_args()
     if options.part != "prepare" and options.method is None:
         parser.error("name a method")
