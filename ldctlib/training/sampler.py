@@ -126,8 +126,8 @@ class PatchSampler:
         return low, full
 
     def _on_device(self, volumes: Iterable[np.ndarray]) -> Tensor:
-        flat = [torch.from_numpy(v.reshape(-1)).to(self.device) for v in volumes]
-        return torch.cat(flat)
+        # Joined by NumPy, which asks for huge pages: rows from anywhere are then found faster.
+        return torch.from_numpy(np.concatenate([v.reshape(-1) for v in volumes])).to(self.device)
 
 
 # On one thread: a second pool of threads beside PyTorch's costs more than it gains.
@@ -142,13 +142,17 @@ def _cut_normalised(
     mean: np.float32,
     std: np.float32,
 ) -> None:
-    batch, patch, _ = low_patches.shape
-    for i in range(batch * patch):
-        n, row = i // patch, i % patch
-        begin = start[n] + row * width[n]
-        for column in range(patch):
-            low_patches[n, row, column] = (np.float32(low[begin + column]) - mean) / std
-            full_patches[n, row, column] = (np.float32(full[begin + column]) - mean) / std
+    # Whole rows as slices: only so does the compiler make vector instructions of the loops.
+    patch = low_patches.shape[1]
+    for n in range(len(start)):
+        for row in range(patch):
+            begin = start[n] + row * width[n]
+            hu, out = low[begin : begin + patch], low_patches[n, row]
+            for i in range(patch):
+                out[i] = (np.float32(hu[i]) - mean) / std
+            hu, out = full[begin : begin + patch], full_patches[n, row]
+            for i in range(patch):
+                out[i] = (np.float32(hu[i]) - mean) / std
 
 
 def _stored(exam: Exam, patch: int) -> tuple[np.ndarray, np.ndarray]:
