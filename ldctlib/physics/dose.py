@@ -140,13 +140,17 @@ class _Exposure:
         """Full and low dose in HU, low-dose line integrals and blank scan, of a few slices."""
         mu = hu_to_mu(torch.from_numpy(_padded(hu, self.geometry.pixels))).to(self.device)
         clean = project(mu, self.geometry).cpu().numpy()
-        measured = [self._measure(line, float(z)) for line, z in zip(clean, z_mm, strict=True)]
-        full_lines, low_lines, blanks = (
-            torch.from_numpy(np.stack(m).astype(np.float32)) for m in zip(*measured, strict=True)
-        )
-        clean_lines = torch.from_numpy(clean)
-        full = self._add_noise(hu, full_lines - clean_lines) if self.truth else hu
-        return full, self._add_noise(hu, low_lines - clean_lines), low_lines, blanks
+        low_lines, blanks, full = np.empty_like(clean), [], hu
+        added = np.empty_like(clean) if self.truth else None
+        for i, z in enumerate(z_mm):
+            full_lines, low_lines[i], blank = self._measure(clean[i], float(z))
+            blanks.append(blank.astype(np.float32))
+            if added is not None:
+                added[i] = full_lines - clean[i]
+        if added is not None:
+            full = self._add_noise(hu, added)
+        low = self._add_noise(hu, np.subtract(low_lines, clean, out=clean))
+        return full, low, torch.from_numpy(low_lines), torch.from_numpy(np.stack(blanks))
 
     def _measure(self, clean: np.ndarray, z_mm: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Line integrals at full and low dose and low-dose blank scan of one slice."""
@@ -167,9 +171,10 @@ class _Exposure:
             low_blank,
         )
 
-    def _add_noise(self, hu: np.ndarray, lines: Tensor) -> np.ndarray:
+    def _add_noise(self, hu: np.ndarray, lines: np.ndarray) -> np.ndarray:
         """HU plus the reconstruction of noise in the line integrals, where the scanner sees."""
-        reconstructed = fbp(lines.to(self.device), self.geometry, self.kernel).cpu().numpy()
+        lines_there = torch.from_numpy(lines).to(self.device)
+        reconstructed = fbp(lines_there, self.geometry, self.kernel).cpu().numpy()
         reconstructed = reconstructed[_window(hu.shape[1:], self.geometry.pixels)]
         added = reconstructed * (1000 / MU_WATER_PER_MM)
         # at or below the air of an empty detector lies padding, which was never measured

@@ -34,7 +34,7 @@ class FanBeam:
         ValueError: a size is not positive, or the fan is wider than 90 degrees.
 
     >>> round(FanBeam.siemens().fan_deg, 2), round(FanBeam.siemens().field_radius_mm)
-    (49.95, 250)
+    (49.95, 251)
     """
 
     pixels: int

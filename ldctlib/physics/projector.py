@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ldctlib.physics import device_loops
 from ldctlib.physics.geometry import FanBeam
-from ldctlib.physics.loops import LANES, VIEWS_AT_ONCE, in_threads, loops
-from ldctlib.physics.rays import Rays, rays
+from ldctlib.physics.loops import LANES, VIEWS_AT_ONCE, in_threads, integrate, smear
+from ldctlib.physics.rays import rays
 
 Operator = Callable[[Tensor], Tensor]
 
@@ -98,11 +98,11 @@ def in_lanes(x: Tensor, work: Callable[[np.ndarray], np.ndarray]) -> Tensor:
     while (start := sum(len(d) for d in done)) < len(x):
         lanes = next(lanes for lanes in LANES if len(x) - start > lanes // 2)
         part = x[start : start + lanes]
-        packed = np.zeros((*x.shape[1:], lanes), x.numpy().dtype)
-        packed[..., : len(part)] = part.permute(1, 2, 0).numpy()
-        result = torch.from_numpy(work(packed)[..., : len(part)])
+        packed = x.new_zeros(*x.shape[1:], lanes)
+        packed[..., : len(part)] = part.permute(1, 2, 0)
+        result = torch.from_numpy(work(packed.numpy()))[..., : len(part)]
         done.append(result.permute(2, 0, 1).contiguous())
-    return torch.cat(done)
+    return done[0] if len(done) == 1 else torch.cat(done)
 
 
 def _projection(geometry: FanBeam) -> Operator:
@@ -112,9 +112,11 @@ def _projection(geometry: FanBeam) -> Operator:
         images[0, :, 1:-1] = image.transpose(1, 0, 2)
         images[1, :, 1:-1] = image
         out = np.zeros((*geometry.sinogram_shape, lanes), image.dtype)
-        integrate, table = loops(lanes).integrate, _columns(rays(geometry))
+        table, constant = rays(geometry), (0,) * lanes
         parts = geometry.views // VIEWS_AT_ONCE
-        in_threads(lambda a, b: integrate(images, *table, a, b, out), geometry.views, parts)
+        in_threads(
+            lambda a, b: integrate(images, *table, constant, a, b, out), geometry.views, parts
+        )
         return out
 
     def operator(mu: Tensor) -> Tensor:
@@ -128,11 +130,11 @@ def _projection(geometry: FanBeam) -> Operator:
 def _back(geometry: FanBeam) -> Operator:
     def on_cpu(values: np.ndarray) -> np.ndarray:
         n, lanes = geometry.pixels, values.shape[-1]
-        smear, table = loops(lanes).smear, _columns(rays(geometry))
+        table, constant = rays(geometry), (0,) * lanes
 
         def part(first: int, past: int) -> np.ndarray:
             images = np.zeros((2, n, n + 2, lanes), values.dtype)
-            smear(images, *table, first, past, values)
+            smear(images, *table, constant, first, past, values)
             both: np.ndarray = images[0, :, 1:-1].transpose(1, 0, 2) + images[1, :, 1:-1]
             return both
 
@@ -145,10 +147,6 @@ def _back(geometry: FanBeam) -> Operator:
         return in_lanes(values.detach(), on_cpu)
 
     return operator
-
-
-def _columns(table: Rays) -> tuple[np.ndarray, ...]:
-    return table.start, table.slope, table.step_mm, table.segments
 
 
 def _check(x: Tensor, shape: tuple[int, int], what: str) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
 from ldctlib.physics.geometry import FanBeam
 
 
-@dataclass(frozen=True)
-class Rays:
+class Rays(NamedTuple):
     """Joseph's method: a ray is followed along the axis it runs closer to, one pixel at a time.
 
     In step ``i`` along its leading axis the ray crosses the other axis at ``start + slope * i``,

@@ -11,7 +11,7 @@ from torch import Tensor
 from ldctlib.physics import device_loops
 from ldctlib.physics.geometry import FanBeam
 from ldctlib.physics.kernels import KernelLike, convolve, cosine_weight, response, view_weight
-from ldctlib.physics.loops import TILE, gather_variance, in_threads, loops
+from ldctlib.physics.loops import TILE, gather, gather_variance, in_threads, scatter
 from ldctlib.physics.projector import Operator, in_lanes, linear
 from ldctlib.units import MU_WATER_PER_MM
 
@@ -43,8 +43,9 @@ def fbp(line_integrals: Tensor, geometry: FanBeam, kernel: KernelLike = "hann") 
     spectrum = torch.as_tensor(response(kernel, geometry) * scale, **like)
     weight = torch.as_tensor(cosine_weight(geometry), **like)
     slices = line_integrals.reshape(-1, *shape)
-    # one slice at a time: the padded spectra of a volume would need gigabytes
-    filtered = torch.stack([convolve(views * weight, spectrum) for views in slices])
+    filtered = torch.empty_like(slices)
+    for i, views in enumerate(slices):  # one by one: all padded spectra would need gigabytes
+        filtered[i] = convolve(views * weight, spectrum)
     image = linear(filtered, _gather(geometry), _scatter(geometry), shape)
     return image.reshape(*line_integrals.shape[:-2], *image.shape[1:])
 
@@ -101,7 +102,7 @@ def _where(geometry: FanBeam) -> tuple[Any, ...]:
 def _gather(geometry: FanBeam) -> Operator:
     def on_cpu(sino: np.ndarray) -> np.ndarray:
         image = np.zeros((geometry.pixels, geometry.pixels, sino.shape[-1]), sino.dtype)
-        gather, where = loops(sino.shape[-1]).gather, _where(geometry)
+        where = *_where(geometry), (0,) * sino.shape[-1]
         tiles = (-(-geometry.pixels // TILE)) ** 2
         in_threads(lambda a, b: gather(sino, *where, a, b, image), tiles, parts=tiles)
         return image
@@ -117,7 +118,7 @@ def _gather(geometry: FanBeam) -> Operator:
 def _scatter(geometry: FanBeam) -> Operator:
     def on_cpu(image: np.ndarray) -> np.ndarray:
         sino = np.zeros((*geometry.sinogram_shape, image.shape[-1]), image.dtype)
-        scatter, where = loops(image.shape[-1]).scatter, _where(geometry)
+        where = *_where(geometry), (0,) * image.shape[-1]
         in_threads(lambda a, b: scatter(sino, *where, a, b, image), geometry.views)
         return sino
 
