@@ -16,7 +16,8 @@ class Sinogram:
 
     Args:
         line_integrals: dimensionless, float32 (Z, views, channels).
-        blank: photons that reach each channel without a patient, float32 (channels,).
+        blank: photons that reach each channel without a patient, float32 (channels,), or
+            (Z, views, channels) where the tube current was modulated.
         electronic_noise: standard deviation in photons.
         geometry: the scanner.
     """
