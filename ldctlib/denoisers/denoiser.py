@@ -17,7 +17,7 @@ from ldctlib.physics.exam import Exam
 from ldctlib.scans.scan import Scan
 from ldctlib.units import Normalization
 
-MEMORY_BYTES = 1 << 29
+MEMORY_BYTES = 1 << 28
 
 
 class Span(NamedTuple):
@@ -87,7 +87,7 @@ class Denoiser:
 
         Args:
             hu: (H, W) or (Z, H, W) in HU, of any size a network of this method accepts.
-            memory_bytes: bound for the feature maps; by default 512 MiB, on a GPU a quarter of
+            memory_bytes: bound for the feature maps; by default 256 MiB, on a GPU a quarter of
                 what is free.
 
         Returns:
