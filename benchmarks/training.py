@@ -1,4 +1,8 @@
-"""Steps a second: `training.fit` beside ldct-benchmark's own training loop, on the same CPU."""
+"""Steps a second: `training.fit` beside ldct-benchmark's own training loop, on the same CPU.
+
+python benchmarks/training.py                  by the clock, on an idle machine
+python benchmarks/training.py --clock cpu      CPU seconds of one thread, on a busy one
+"""
 
 from __future__ import annotations
 
@@ -21,19 +25,21 @@ from ldctlib.training import PatchSampler, Validation, choose_precision, fit
 # Method, batch, patch: CNN-10 as published; RED-CNN with its published patch, 8 of the 73 patches.
 CASES = (("cnn10", 68, 92), ("redcnn", 8, 128))
 WARM_UP, STEPS = 2, 4
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
 class TimedSampler(PatchSampler):
     """Notes when each batch is asked for: between two such times lies one whole step."""
 
     def draw(self):
-        self.times.append(time.perf_counter())
+        self.times.append(self.clock())
         return super().draw()
 
 
-def theirs(folder: Path, method: str, batch: int, patch: int) -> list[float]:
+def theirs(folder: Path, method: str, batch: int, patch: int, clock: str) -> list[float]:
     """Seconds of the steps of ldct-benchmark's ``Trainer.train()``, data loader included."""
     args = arguments(folder, method, batch=batch, patch=patch, steps=WARM_UP + STEPS)
+    args.num_workers = 2 if clock == "wall" else 0
     torch.manual_seed(args.seed)
     module = importlib.import_module(f"ldctbench.methods.{method}.Trainer")
     trainer = module.Trainer(args, torch.device("cpu"))
@@ -41,7 +47,7 @@ def theirs(folder: Path, method: str, batch: int, patch: int) -> list[float]:
 
     def timed_step(batch):
         step(batch)
-        times.append(time.perf_counter())
+        times.append(CLOCKS[clock]())
 
     trainer.train_step = timed_step
     trainer.train()
@@ -62,16 +68,17 @@ def between(times: list[float]) -> list[float]:
     return [b - a for a, b in zip(times[WARM_UP - 1 :], times[WARM_UP:], strict=False)][-STEPS:]
 
 
-def compare(folder: Path, exams: list[Exam], rounds: int) -> list[dict]:
+def compare(folder: Path, exams: list[Exam], rounds: int, clock: str) -> list[dict]:
     check = Validation([exams[2]], slices=1, patch=64)
     rows = []
     for method, batch, patch in CASES:
         sampler = TimedSampler(exams, patch=patch, batch=batch)
+        sampler.clock = CLOCKS[clock]
         recipe = replace(METHODS[method].recipe, batch=batch, patch=patch)
         chosen = choose_precision("auto", METHODS[method], recipe, torch.device("cpu"))
         seconds: dict[str, list[float]] = {"theirs": [], "float32": [], "auto": []}
         for _ in range(rounds):  # alternating, so that all meet the same load of the machine
-            seconds["theirs"] += theirs(folder, method, batch, patch)
+            seconds["theirs"] += theirs(folder, method, batch, patch, clock)
             for precision in ("float32", "auto"):
                 seconds[precision] += ours(sampler, check, method, precision)
         median = {name: statistics.median(values) for name, values in seconds.items()}
@@ -98,19 +105,29 @@ def describe(precision: Precision) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
+    options = parser.parse_args()
+    if options.clock == "cpu":
+        torch.set_num_threads(1)
+    unit = "s" if options.clock == "wall" else "CPU s"
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         info = write_mayo(folder)
         ldct_benchmark(info)
-        rows = compare(folder, exams_of(folder, info), rounds)
+        rows = compare(folder, exams_of(folder, info), options.rounds, options.clock)
+    rows = [{k.replace("/s", f"/{unit}"): v for k, v in row.items()} for row in rows]
+    how = {
+        "wall": "2 loader workers, by the clock",
+        "cpu": "one thread, loading in the process, CPU seconds, since the machine was busy",
+    }
     note = (
-        "ldct-benchmark 0.0.15: its Trainer.train() as it is (W&B disabled, 2 loader workers, "
-        "num_threads of PyTorch as here) on three patients of 512 x 512 DICOM slices; ldctlib: "
-        f"training.fit on the same files. Median of {rounds} x {STEPS} steps, alternating, each "
-        f"after {WARM_UP} to warm up. CNN-10 as published; RED-CNN with 8 instead of 73 patches."
+        f"ldct-benchmark 0.0.15: its Trainer.train() as it is (W&B disabled, {how[options.clock]})"
+        " on three patients of 512 x 512 DICOM slices; ldctlib: training.fit on the same files. "
+        f"Median of {options.rounds} x {STEPS} steps, alternating, each after {WARM_UP} to warm "
+        "up. CNN-10 as published; RED-CNN with 8 instead of 73 patches."
     )
-    record("training", rows, note=note)
+    command = f"python benchmarks/training.py --clock {options.clock} --rounds {options.rounds}"
+    record("training", rows, command, note=note)
 
 
 if __name__ == "__main__":
