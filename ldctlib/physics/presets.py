@@ -36,7 +36,7 @@ class Preset:
 
 
 # "benchmark": calibrated by benchmarks/calibrate_dose.py so that low dose is as hard as published.
-# "clinical": full dose leaves about 3 HU in the head and 11 HU in the abdomen.
+# "clinical": full dose leaves 3.4 HU of noise behind 20 cm of water and 11 HU behind 32 cm.
 PRESETS: dict[str, dict[str, Preset]] = {
     "benchmark": {
         "chest": Preset("lung", 7.9e4),

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from conftest import disc_line_integrals, grid
+from fan_beams import disc_line_integrals, grid
 
 from ldctlib.physics import FanBeam, noise, noise_map
 

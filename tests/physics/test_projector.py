@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import disc, disc_line_integrals, small
+from fan_beams import disc, disc_line_integrals, small
 
 from ldctlib.physics import FanBeam, backproject, device_loops, fbp, project
 

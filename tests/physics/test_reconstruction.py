@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from conftest import disc, disc_line_integrals, grid, small, to_hu
+from fan_beams import disc, disc_line_integrals, grid, small, to_hu
 
 from ldctlib.physics import KERNELS, FanBeam, Kernel, device_loops, fbp, noise_map, project
 from ldctlib.physics.kernels import response
