@@ -33,6 +33,7 @@ Options: {options}.
 - `balance`: the error of a patch is divided by the variance of the noise that was in it (plus the
   square of this number in HU), so that a head at a quarter of the dose counts beside a chest at
   a tenth.
+- `clip`: a longer gradient is shortened to this norm.
 - `decay`: the learning rate rises for 5 % of the steps and falls to zero along a half cosine.
 - `start`: the network begins as the identity.
 {perceptual}

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib import import_module
 from itertools import product
 from pathlib import Path
@@ -45,6 +46,7 @@ class Patient:
         each = " each" if self.seeds else ""
         return f"{self.name} ({seeds}{self.slices} slices{each})"
 
+    @cache  # each patient is exposed four times
     def scan(self) -> Scan:
         """The chosen slices."""
         if self.seeds is None:

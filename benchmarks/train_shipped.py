@@ -35,11 +35,11 @@ EXACT_HU = 0.05  # weights are stored as float16 where that changes an image by 
 
 # Short trainings: fewer and smaller patches than published, a higher learning rate that falls,
 # and losses in units of the noise, so that heads count as much as chests.
-SHORT = {"balance": 2.0, "decay": True, "start": "identity"}
+SHORT = {"balance": 2.0, "clip": 0.3, "decay": True, "start": "identity"}
 PUBLISHED_WGAN = METHODS["wganvgg"].recipe
 STAND_IN = {"perceptual": "random-vgg19-shallow", "perceptual_weight": 10.0}
 RECIPES = {
-    "cnn10": Recipe(6e-4, batch=8, patch=64, steps=1, options={**SHORT, "balance": 5.0}),
+    "cnn10": Recipe(3e-4, batch=8, patch=64, steps=1, options=SHORT),
     "redcnn": Recipe(2e-4, batch=4, patch=64, steps=1, options=SHORT),
     "wganvgg": Recipe(
         3e-4,

@@ -23,7 +23,7 @@ from ldctlib.physics import Exam
 from ldctlib.training import PatchSampler, Validation, choose_precision, fit
 
 # Method, batch, patch: CNN-10 as published; RED-CNN with its published patch, 8 of the 73 patches.
-CASES = (("cnn10", 68, 92), ("redcnn", 8, 128))
+CASES = (("cnn10", 68, 92), ("redcnn", 8, 128), ("redcnn", 8, 64))
 WARM_UP, STEPS = 2, 4
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -202,3 +203,15 @@ def test_version_and_help_need_no_torch():
         out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         assert text in out
         assert out.strip().endswith("False")
+
+
+def documented():
+    """Every command that the README and the help show."""
+    readme = Path(__file__).parents[1] / "README.md"
+    lines = [*readme.read_text("utf-8").splitlines(), *cli.EXAMPLES.splitlines()]
+    return [line.split("  ")[0] for line in map(str.strip, lines) if line.startswith("ldct ")]
+
+
+@pytest.mark.parametrize("command", documented())
+def test_documented_commands_are_understood(command):
+    assert callable(cli._parser().parse_args(command.split()[1:]).run)

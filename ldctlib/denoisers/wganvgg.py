@@ -101,7 +101,8 @@ class Adversarial:
 
     Options of the recipe: ``perceptual`` names the feature network F ("vgg19" or a stand-in, see
     `perceptual_network`), ``perceptual_weight``, ``penalty``, ``critic_steps``, and, not in the
-    published recipe, ``balance``, ``decay``, ``start`` as in `Supervised`.
+    published recipe, ``balance``, ``clip`` (of the generator), ``decay``, ``start`` as in
+    `Supervised`.
 
     Args:
         network: the generator.
@@ -173,6 +174,8 @@ class Adversarial:
         loss = self.options["perceptual_weight"] * perceptual - score
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        if self.options.get("clip"):
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.options["clip"])
         self.optimiser.step()
         self.critic.requires_grad_(True)
         return {"loss": loss.detach(), "perceptual": perceptual.detach(), "score": score.detach()}
