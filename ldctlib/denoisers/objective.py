@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -54,39 +55,84 @@ def start_as_identity(network: nn.Module, seed: int = 0) -> None:
 
     All convolutions draw new weights that keep the variance of what passes them (He et al. 2015);
     PyTorch's own halve it from layer to layer, and ten layers deep little of the image is left.
-    Where the network adds its input to its output (it says so: ``adds_input``), the last layer
-    becomes zero. In a chain of zero-padded convolutions with ReLUs two channels carry the image
+    Where the network adds its input to its output (it says so: ``last_weights``), those weights
+    become zero. In a chain of zero-padded convolutions with ReLUs two channels carry the image
     and its negative, since x = relu(x) - relu(-x); the last layer learns to hear the others.
 
     Args:
         network: changed in place.
         seed: of the weights.
+
+    Raises:
+        ValueError: the network is neither of the two.
     """
     generator = torch.Generator().manual_seed(seed)
     kinds = (nn.Conv2d, nn.ConvTranspose2d)
     convolutions = [m for m in network.modules() if isinstance(m, kinds)]
+    last_weights = getattr(network, "last_weights", None)
+    counted = sum(p.numel() for layer in convolutions for p in layer.parameters())
+    if last_weights is None and counted != sum(p.numel() for p in network.parameters()):
+        raise ValueError(f"A {type(network).__module__} cannot begin as the identity.")
     for layer in convolutions:
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
         assert layer.bias is not None
         nn.init.zeros_(layer.bias)
-    first, last = convolutions[0], convolutions[-1]
     with torch.no_grad():
-        first.weight -= first.weight.mean((1, 2, 3), keepdim=True)
-    if getattr(network, "adds_input", False):
-        nn.init.zeros_(last.weight)
+        for layer in convolutions[:1]:
+            layer.weight -= layer.weight.mean((1, 2, 3), keepdim=True)
+        if last_weights is None:
+            _carry_image(convolutions)
+        for weight in last_weights or ():
+            nn.init.zeros_(weight)
+
+
+def _carry_image(chain: Sequence[nn.Conv2d | nn.ConvTranspose2d]) -> None:
+    """Let the first two channels of a chain of convolutions hand the image on."""
+    for layer in chain:
+        middle = layer.kernel_size[0] // 2
+        carriers = layer.weight[:2]
+        carriers.zero_()
+        if layer is chain[0]:
+            carriers[:, 0, middle, middle] = torch.tensor([1.0, -1.0])
+        elif layer is chain[-1]:
+            carriers[0, :2, middle, middle] = torch.tensor([1.0, -1.0])
+        else:
+            layer.weight[2:, :2] = 0
+            carriers[:, :2, middle, middle] = torch.eye(2)
+
+
+def set_rate(
+    optimisers: Iterable[torch.optim.Optimizer],
+    recipe: Recipe,
+    options: Mapping[str, Any],
+    steps_done: int,
+) -> None:
+    """Let the learning rates follow `rise_and_decay` if the option ``decay`` says so."""
+    if not options.get("decay"):
         return
-    with torch.no_grad():
-        for layer in convolutions:
-            middle = layer.kernel_size[0] // 2
-            carriers = layer.weight[:2]
-            carriers.zero_()
-            if layer is first:
-                carriers[:, 0, middle, middle] = torch.tensor([1.0, -1.0])
-            elif layer is last:
-                carriers[0, :2, middle, middle] = torch.tensor([1.0, -1.0])
-            else:
-                layer.weight[2:, :2] = 0
-                carriers[:, :2, middle, middle] = torch.eye(2)
+    factor = rise_and_decay(steps_done, recipe.steps)
+    for optimiser in optimisers:
+        for group in optimiser.param_groups:
+            group["lr"] = group.setdefault("highest_lr", group["lr"]) * factor
+
+
+def shorten_gradient(network: nn.Module, options: Mapping[str, Any]) -> None:
+    """Shorten the gradient of a network to the norm ``clip``, if that option is given."""
+    if options.get("clip"):
+        nn.utils.clip_grad_norm_(network.parameters(), options["clip"])
+
+
+def state_of(objective: Any, parts: Iterable[str]) -> dict[str, Any]:
+    """State dicts of some attributes of an objective, and its position."""
+    states = {name: getattr(objective, name).state_dict() for name in parts}
+    return {**states, "steps_done": objective.steps_done}
+
+
+def restore(objective: Any, parts: Iterable[str], state: Mapping[str, Any]) -> None:
+    """Put `state_of` back."""
+    for name in parts:
+        getattr(objective, name).load_state_dict(state[name])
+    objective.steps_done = state["steps_done"]
 
 
 class Supervised:
@@ -106,6 +152,8 @@ class Supervised:
         seed: of the weights it begins with, where ``start`` redraws them.
         options: override those of the recipe.
     """
+
+    parts = ("network", "optimiser")
 
     def __init__(
         self,
@@ -129,9 +177,7 @@ class Supervised:
 
     def step(self, low: Tensor, full: Tensor) -> dict[str, Tensor]:
         """One update on normalised patches (N, 1, P, P); returns {"loss": detached scalar}."""
-        if self.options.get("decay"):
-            factor = rise_and_decay(self.steps_done, self.recipe.steps)
-            self.optimiser.param_groups[0]["lr"] = self.recipe.learning_rate * factor
+        set_rate([self.optimiser], self.recipe, self.options, self.steps_done)
         with self.precision.context(self.device):
             denoised = self.network(self.precision.images(low))
         if self.options.get("balance"):
@@ -141,22 +187,15 @@ class Supervised:
             loss = functional.mse_loss(denoised.float(), full)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        if self.options.get("clip"):
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.options["clip"])
+        shorten_gradient(self.network, self.options)
         self.optimiser.step()
         self.steps_done += 1
         return {"loss": loss.detach()}
 
     def state_dict(self) -> dict[str, Any]:
         """Network, optimiser and position."""
-        return {
-            "network": self.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "steps_done": self.steps_done,
-        }
+        return state_of(self, self.parts)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from `state_dict`."""
-        self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.steps_done = state["steps_done"]
+        restore(self, self.parts, state)

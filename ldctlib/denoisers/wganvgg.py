@@ -14,7 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from ldctlib.denoisers.method import Method, Precision, Recipe
-from ldctlib.denoisers.objective import noise_scale, rise_and_decay, start_as_identity
+from ldctlib.denoisers.objective import (
+    noise_scale,
+    restore,
+    set_rate,
+    shorten_gradient,
+    start_as_identity,
+    state_of,
+)
 from ldctlib.denoisers.perceptual import perceptual_network
 
 
@@ -113,6 +120,8 @@ class Adversarial:
         options: override those of the recipe.
     """
 
+    parts = ("network", "critic", "optimiser", "critic_optimiser")
+
     def __init__(
         self,
         network: nn.Module,
@@ -140,10 +149,8 @@ class Adversarial:
 
     def step(self, low: Tensor, full: Tensor) -> dict[str, Tensor]:
         """One update of critic and generator on normalised patches (N, 1, P, P)."""
-        if self.options.get("decay"):
-            factor = rise_and_decay(self.steps_done, self.recipe.steps)
-            for optimiser in (self.optimiser, self.critic_optimiser):
-                optimiser.param_groups[0]["lr"] = self.recipe.learning_rate * factor
+        optimisers = (self.optimiser, self.critic_optimiser)
+        set_rate(optimisers, self.recipe, self.options, self.steps_done)
         low, full = self.precision.images(low), self.precision.images(full)
         for _ in range(self.options["critic_steps"]):
             critic_loss = self._update_critic(low, full)
@@ -174,29 +181,19 @@ class Adversarial:
         loss = self.options["perceptual_weight"] * perceptual - score
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        if self.options.get("clip"):
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.options["clip"])
+        shorten_gradient(self.network, self.options)
         self.optimiser.step()
         self.critic.requires_grad_(True)
         return {"loss": loss.detach(), "perceptual": perceptual.detach(), "score": score.detach()}
 
     def state_dict(self) -> dict[str, Any]:
         """Both networks, both optimisers, position and random state."""
-        return {
-            "network": self.network.state_dict(),
-            "critic": self.critic.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "critic_optimiser": self.critic_optimiser.state_dict(),
-            "generator": self.generator.get_state(),
-            "steps_done": self.steps_done,
-        }
+        return {**state_of(self, self.parts), "generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from `state_dict`."""
-        for part in ("network", "critic", "optimiser", "critic_optimiser"):
-            getattr(self, part).load_state_dict(state[part])
+        restore(self, self.parts, state)
         self.generator.set_state(state["generator"].cpu())
-        self.steps_done = state["steps_done"]
 
 
 METHOD = Method(
