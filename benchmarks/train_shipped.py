@@ -162,8 +162,8 @@ def store(trained: Denoiser, target: Path, facts: dict) -> str:
             break
     megabytes = target.stat().st_size / 1e6
     name = str(dtype).removeprefix("torch.")
-    change = f"changes an image by {rms_hu:.3f} HU (root mean square; at most {most_hu:.2f} HU)"
-    return f"{name}, {megabytes:.1f} MB; this {change}"
+    change = f"; this changes an image by {rms_hu:.3f} HU (RMS; at most {most_hu:.2f} HU)"
+    return f"{name}, {megabytes:.1f} MB{change if rms_hu else ''}"
 
 
 def seconds_of(history: Path) -> float:
