@@ -46,7 +46,6 @@ class Patient:
         each = " each" if self.seeds else ""
         return f"{self.name} ({seeds}{self.slices} slices{each})"
 
-    @cache  # each patient is exposed four times
     def scan(self) -> Scan:
         """The chosen slices."""
         if self.seeds is None:
@@ -96,7 +95,7 @@ def exams(some: list[Patient], train: bool = False) -> Iterator[tuple[str, float
         for k, (preset, dose) in enumerate(product(PRESETS, DOSES)):
             path = BUILD / "exams" / f"{patient.key}-{preset}-{dose:.2f}{'-train' * train}.npz"
             if not path.exists():
-                scan = patient.scan()
+                scan = scan_of(patient)
                 every = slice(k, None, 4) if train else slice(None)
                 scan = replace(scan, hu=scan.hu[every], z_mm=scan.z_mm[every])
                 write_exam(path, scan, patient.key, preset, dose)
@@ -104,6 +103,12 @@ def exams(some: list[Patient], train: bool = False) -> Iterator[tuple[str, float
                 facts = json.loads(str(file["facts"]))
                 full, low = (Scan(file[k].astype(np.float32), **facts) for k in ("full", "low"))
             yield preset, dose, Exam(full, low, None, dose)
+
+
+@cache
+def scan_of(patient: Patient) -> Scan:
+    """`Patient.scan`, once for all four exposures."""
+    return patient.scan()
 
 
 def write_exam(path: Path, scan: Scan, name: str, preset: str, dose: float) -> None:

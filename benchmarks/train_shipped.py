@@ -15,6 +15,7 @@ import csv
 import json
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,11 @@ import torch
 from _card import judge, write_card
 from _shipped import BUILD, DOSES, PRESETS, exams, trained_on, unseen, validated_on
 from _table import machine
+from safetensors.torch import load_file
 from tqdm import tqdm
 
 import ldctlib
-from ldctlib.denoisers import METHODS, Denoiser, Precision, Recipe, load, write_weights
+from ldctlib.denoisers import METHODS, Denoiser, Method, Precision, Recipe, load, write_weights
 from ldctlib.denoisers.denoiser import best_device
 from ldctlib.training import PatchSampler, Validation, fit
 
@@ -35,23 +37,41 @@ EXACT_HU = 0.05  # weights are stored as float16 where that changes an image by 
 
 # Short trainings: fewer and smaller patches than published, a higher learning rate that falls,
 # and losses in units of the noise, so that heads count as much as chests.
-SHORT = {"balance": 2.0, "clip": 0.3, "decay": True, "start": "identity"}
-PUBLISHED_WGAN = METHODS["wganvgg"].recipe
+SHORT = {"balance": 2.0, "clip": 0.3, "decay": True}
+FROM_IDENTITY = {**SHORT, "start": "identity"}
 STAND_IN = {"perceptual": "random-vgg19-shallow", "perceptual_weight": 10.0}
+# Weights of the losses after division by the noise, which makes the pixel loss about 1.
+LOSSES = {"adversarial": 0.02, "edge": 0.5, "cutmix_warm_up": 200}
+TILE = 128  # the side of the small TransCT
+
+
+def short(method: str, learning_rate: float, batch: int, patch: int = 64, **options) -> Recipe:
+    """A recipe with the published betas and options where nothing else is said."""
+    published = METHODS[method].recipe
+    options = {**published.options, **options}
+    return Recipe(learning_rate, batch, patch, steps=1, betas=published.betas, options=options)
+
+
 RECIPES = {
-    "cnn10": Recipe(3e-4, batch=8, patch=64, steps=1, options=SHORT),
-    "redcnn": Recipe(2e-4, batch=4, patch=64, steps=1, options=SHORT),
-    "wganvgg": Recipe(
-        3e-4,
-        batch=4,
-        patch=64,
-        steps=1,
-        betas=PUBLISHED_WGAN.betas,
-        options={**PUBLISHED_WGAN.options, **SHORT, **STAND_IN},
-    ),
+    "cnn10": short("cnn10", 3e-4, batch=8, **FROM_IDENTITY),
+    "redcnn": short("redcnn", 2e-4, batch=4, **FROM_IDENTITY),
+    "wganvgg": short("wganvgg", 3e-4, batch=4, **FROM_IDENTITY, **STAND_IN),
+    "resnet": short("resnet", 3e-4, batch=8, **FROM_IDENTITY),
+    "qae": short("qae", 1e-3, batch=8, **FROM_IDENTITY),
+    "dugan": short("dugan", 2e-4, batch=4, **FROM_IDENTITY, **LOSSES),
+    "transct": short("transct", 3e-4, batch=4, patch=TILE, **SHORT),
+    "bilateral": short("bilateral", 1e-2, batch=4, **SHORT, range_rate=1e-2, sigma_r=0.1),
 }
+# Options of the network, where it is not the published one.
+NETWORKS = {"transct": {"size": TILE}}
 # Without a skip connection bfloat16 would round the whole image to steps of up to 4 HU.
-BFLOAT16 = {"redcnn"}
+BFLOAT16 = {"redcnn", "resnet", "dugan"}
+
+
+def chosen(name: str) -> Method:
+    """The method, with the network that is trained here."""
+    method = METHODS[name]
+    return replace(method, network=partial(method.network, **NETWORKS.get(name, {})))
 
 
 def prepare(options: argparse.Namespace) -> None:
@@ -72,7 +92,7 @@ def train(options: argparse.Namespace) -> None:
     recipe = replace(recipe, steps=planned_steps(options, sampler, folder / "plan.json"))
     show({"steps": recipe.steps, **validation.of_low_dose()})
     fit(
-        options.method,
+        chosen(options.method),
         sampler,
         validation,
         recipe=recipe,
@@ -97,7 +117,7 @@ def planned_steps(options: argparse.Namespace, sampler: PatchSampler, plan: Path
     on_gpu = sampler.device.type == "cuda"
     clock = time.perf_counter if on_gpu else time.process_time
     dtype = torch.bfloat16 if options.method in BFLOAT16 else None
-    method = METHODS[options.method]
+    method = chosen(options.method)
     objective = method.objective(
         method.network(),
         RECIPES[options.method],
@@ -118,7 +138,7 @@ def planned_steps(options: argparse.Namespace, sampler: PatchSampler, plan: Path
 def card(options: argparse.Namespace) -> None:
     """Weights and card into the package, from the best weights of the training."""
     folder = BUILD / options.method
-    trained = load(options.method, weights=folder / "best.safetensors")
+    trained = load_best(options.method, folder / "best.safetensors")
     target = WEIGHTS / f"{options.method}.safetensors"
     recipe = RECIPES[options.method]
     facts = {
@@ -135,11 +155,21 @@ def card(options: argparse.Namespace) -> None:
         "presets": PRESETS,
         "doses": DOSES,
     }
+    if options.method in NETWORKS:
+        facts |= {"network": NETWORKS[options.method], "tiles": True}
     stored = store(trained, target, facts)
     rows = judge(load(options.method, weights=target), exams(unseen()))
     write_card(
         target.with_suffix(".md"), METHODS[options.method], {**facts, "stored": stored}, rows
     )
+
+
+def load_best(name: str, path: Path) -> Denoiser:
+    """The trained network; the file does not say what network it is, where it is another one."""
+    method = chosen(name)
+    network = method.network()
+    network.load_state_dict(load_file(path))
+    return Denoiser(method, network, tiles=name in NETWORKS)
 
 
 def store(trained: Denoiser, target: Path, facts: dict) -> str:

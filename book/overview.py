@@ -12,7 +12,7 @@ from ldctlib import denoisers, physics, scans, units
 TARGET = Path(__file__).parent / "_static" / "overview.png"
 SCAN, SLICE, DOSE, WINDOW = "totalsegmentator-dicom", 10, 0.25, "abdomen"
 ROWS, COLUMNS = slice(190, 390), slice(120, 296)
-TITLES = {"cnn10": "CNN-10", "redcnn": "RED-CNN"}
+TITLES = {"cnn10": "CNN-10", "redcnn": "RED-CNN", "wganvgg": "WGAN-VGG"}
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import ldctlib
 
 MISTAKE, INTERRUPTED = 2, 130
-METHODS = "cnn10, redcnn or wganvgg"
+METHODS = "cnn10, redcnn, wganvgg, resnet, qae, dugan, transct or bilateral"
 
 EXAMPLES = """examples:
   ldct denoise scan/ denoised/ --method redcnn      a DICOM folder, denoised into a new one
@@ -179,8 +179,11 @@ def weights(options: argparse.Namespace) -> None:
         print(file.with_suffix(".md").read_text("utf-8"))
         return
     for name in available():
-        megabytes = shipped_weights(name).stat().st_size / 1e6
-        print(f"{name:8} {megabytes:4.1f} MB  {method(name).citation}")
+        try:
+            size = f"{shipped_weights(name).stat().st_size / 1e6:4.1f} MB"
+        except FileNotFoundError:
+            size = "   none"
+        print(f"{name:9} {size}  {method(name).citation}")
 
 
 def _open(source: str, **options: Any) -> Any:

@@ -43,6 +43,8 @@ class Denoiser:
         device: the best available if None.
         precision: by default float32 throughout; on a CPU bfloat16 is twice as fast, but moves
             CT numbers by up to several HU where a network has no skip connection.
+        tiles: let a network that takes images of one size only (``network.size``) work on tiles
+            of that size, of which the outer eighth is not used.
     """
 
     domain: Literal["image"] = "image"
@@ -56,12 +58,15 @@ class Denoiser:
         source: str = "unknown",
         device: torch.device | str | None = None,
         precision: Precision | None = None,
+        tiles: bool = False,
     ) -> None:
         self.method, self.name, self.source = method, method.name, source
         self.device = torch.device(device) if device else best_device()
         self.precision = precision or Precision(channels_last=self.device.type == "cpu")
         self.network = self.precision.prepare(network.to(self.device).eval())
         self.normalization = normalization or Normalization.benchmark()
+        self.size: int | None = getattr(network, "size", None)
+        self.tiles = tiles
 
     def __repr__(self) -> str:
         return f"Denoiser({self.name!r}, {self.source}, {self.device})"
@@ -119,10 +124,17 @@ class Denoiser:
         image = np.asarray(hu)
         if image.ndim not in (2, 3) or 0 in image.shape:
             raise ValueError(f"An image is (H, W) or (Z, H, W), not {image.shape}.")
-        if min(image.shape[-2:]) < self.method.smallest:
+        height, width = image.shape[-2:]
+        if self.size and not self.tiles and (height, width) != (self.size, self.size):
             raise ValueError(
-                f"{self.name} needs slices of at least {self.method.smallest} x "
-                f"{self.method.smallest} pixels, not {image.shape[-2]} x {image.shape[-1]}."
+                f"This {self.name} takes slices of {self.size} x {self.size} pixels, not {height} "
+                f"x {width}; load it with tiles=True to cut them into tiles."
+            )
+        smallest = self.size or self.method.smallest
+        if min(height, width) < smallest:
+            raise ValueError(
+                f"{self.name} needs slices of at least {smallest} x {smallest} pixels, not "
+                f"{height} x {width}."
             )
         image = image.astype(np.float32, copy=False)
         if not np.isfinite(image).all():
@@ -137,6 +149,9 @@ class Denoiser:
         if memory_bytes is None:
             memory_bytes = _free_gpu_bytes(self.device) // 4 if self.on_gpu else MEMORY_BYTES
         pixels = memory_bytes // (4 * self.method.channels)
+        if self.size:
+            rows, columns = (_spans_of(n, self.size) for n in (height, width))
+            return rows, columns, max(1, pixels // self.size**2)
         if pixels >= height * width:
             together = pixels // (height * width)
             return list(_spans(height, height, 0)), list(_spans(width, width, 0)), together
@@ -160,6 +175,20 @@ def best_device() -> torch.device:
 def _free_gpu_bytes(device: torch.device) -> int:
     free: int = torch.cuda.mem_get_info(device)[0]
     return free
+
+
+def _spans_of(length: int, size: int) -> list[Span]:
+    """Cut an axis into tiles of exactly one size; the outer eighth of each belongs to others.
+
+    >>> [(span.read.start, span.keep.start, span.keep.stop) for span in _spans_of(20, 8)]
+    [(0, 0, 7), (6, 7, 13), (12, 13, 20)]
+    """
+    margin = size // 8
+    count = max(1, math.ceil((length - 2 * margin) / (size - 2 * margin)))
+    starts = [round(i * (length - size) / max(count - 1, 1)) for i in range(count)]
+    edges = [0, *((a + size + b) // 2 for a, b in pairwise(starts)), length]
+    keeps = [slice(a, b) for a, b in pairwise(edges)]
+    return [Span(slice(a, a + size), keep) for a, keep in zip(starts, keeps, strict=True)]
 
 
 def _spans(length: int, core: int, margin: int) -> Iterator[Span]:

@@ -72,7 +72,8 @@ def start_as_identity(network: nn.Module, seed: int = 0) -> None:
     last_weights = getattr(network, "last_weights", None)
     counted = sum(p.numel() for layer in convolutions for p in layer.parameters())
     if last_weights is None and counted != sum(p.numel() for p in network.parameters()):
-        raise ValueError(f"A {type(network).__module__} cannot begin as the identity.")
+        kind = type(network).__module__.rpartition(".")[2]
+        raise ValueError(f"{kind} cannot begin as the identity: it adds nothing to its input.")
     for layer in convolutions:
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
         assert layer.bias is not None

@@ -8,20 +8,32 @@ from typing import Any
 import torch
 from torch import nn
 
-from ldctlib.denoisers import cnn10, redcnn, wganvgg
+from ldctlib.denoisers import (
+    bilateral,
+    cnn10,
+    dugan,
+    qae,
+    redcnn,
+    resnet,
+    transct,
+    wganvgg,
+)
 from ldctlib.denoisers.denoiser import Denoiser
 from ldctlib.denoisers.method import Method
+from ldctlib.denoisers.published import published_weights
 from ldctlib.denoisers.weights import read_weights, shipped_weights
 from ldctlib.units import Normalization
 
-METHODS: dict[str, Method] = {m.METHOD.name: m.METHOD for m in (cnn10, redcnn, wganvgg)}
+# In the order of the published benchmark's tables.
+MODULES = (cnn10, redcnn, wganvgg, resnet, qae, dugan, transct, bilateral)
+METHODS: dict[str, Method] = {module.METHOD.name: module.METHOD for module in MODULES}
 
 
 def available() -> list[str]:
     """Names of the methods.
 
     >>> available()
-    ['cnn10', 'redcnn', 'wganvgg']
+    ['cnn10', 'redcnn', 'wganvgg', 'resnet', 'qae', 'dugan', 'transct', 'bilateral']
     """
     return list(METHODS)
 
@@ -47,14 +59,18 @@ def load(
     name: str,
     weights: str | Path | None = "shipped",
     device: torch.device | str | None = None,
+    *,
+    tiles: bool = False,
 ) -> Denoiser:
     """A denoiser that is ready to use.
 
     Args:
         name: one of `available`.
-        weights: "shipped"; a file of `write_weights`; a checkpoint of the published benchmark or
-            a bare state dict (``.pt``); or None for an untrained network.
+        weights: "shipped"; "ldct-benchmark", which downloads what that project published; a file
+            of `write_weights`; a checkpoint of ldct-benchmark or a bare state dict (``.pt``); or
+            None for an untrained network.
         device: the best available if None.
+        tiles: let a network that takes one size only (TransCT) work on tiles of that size.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -63,16 +79,21 @@ def load(
     >>> load("redcnn", weights=None, device="cpu")
     Denoiser('redcnn', untrained, cpu)
     """
-    kind = method(name)
-    net = network(name)
+    kind, named = method(name), {"shipped": shipped_weights, "ldct-benchmark": published_weights}
     normalization, source = Normalization.benchmark(), "untrained"
-    if weights is not None:
-        path = shipped_weights(name) if weights == "shipped" else Path(weights)
+    if weights is None:
+        net = network(name)
+    else:
+        path = named[str(weights)](name) if str(weights) in named else Path(weights)
         file = read_weights(path, METHODS, name)
+        net = network(name, **file.network_options)
         net.load_state_dict(file.state)
         normalization = file.normalization or normalization
-        source = "shipped" if weights == "shipped" else path.name
-    return Denoiser(kind, net, normalization=normalization, source=source, device=device)
+        source = str(weights) if str(weights) in named else path.name
+        tiles = tiles or file.facts.get("tiles", False)
+    return Denoiser(
+        kind, net, normalization=normalization, source=source, device=device, tiles=tiles
+    )
 
 
 def method(name: str) -> Method:

@@ -32,11 +32,18 @@ class WeightFile:
         state: parameters by name, float32.
         normalization: the scale the network works on, or None where the file does not say.
         facts: how the network was trained.
+        method: name of the method, or "" where the file does not say.
     """
 
     state: State
     normalization: Normalization | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    method: str = ""
+
+    @property
+    def network_options(self) -> dict[str, Any]:
+        """What the network's class has to be called with, where that is not the published one."""
+        return dict(self.facts.get("network", {}))
 
 
 def write_weights(
@@ -55,7 +62,8 @@ def write_weights(
         method: name of the method.
         state: the network's ``state_dict()``.
         normalization: the scale the network works on.
-        facts: anything JSON can hold, e.g. data, steps and seed of the training.
+        facts: anything JSON can hold, e.g. data, steps and seed of the training; ``network``,
+            options of the network's class; ``tiles``, whether images are cut into tiles.
         dtype: in which layers of more than 10,000 weights are stored; float16 halves the file.
             Small layers, first and last ones among them, are always stored as float32.
     """
@@ -96,7 +104,7 @@ def read_weights(path: str | Path, methods: Mapping[str, Method], method: str) -
     if not path.is_file():
         raise FileNotFoundError(f"There is no weight file {path}.")
     file = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    _check(file.state, path, methods, method)
+    _check(file, path, methods, method)
     return file
 
 
@@ -125,7 +133,7 @@ def _read_safetensors(path: Path) -> WeightFile:
         normalization = Normalization(**scale) if scale else None
     except (SafetensorError, json.JSONDecodeError, TypeError) as error:
         raise ValueError(f"{path} is damaged and cannot be read ({error}).") from error
-    return WeightFile(_plain(state), normalization, facts)
+    return WeightFile(_plain(state), normalization, facts, metadata.get("method", ""))
 
 
 def _read_torch(path: Path) -> WeightFile:
@@ -153,13 +161,16 @@ def _plain(state: Mapping[str, Tensor]) -> State:
     return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
 
 
-def _check(state: State, path: Path, methods: Mapping[str, Method], method: str) -> None:
+def _check(file: WeightFile, path: Path, methods: Mapping[str, Method], method: str) -> None:
+    state = file.state
     if not all(bool(torch.isfinite(value).all()) for value in state.values()):
         raise ValueError(f"{path} holds weights that are not finite.")
-    expected = _shapes(methods[method])
+    expected = _shapes(methods[method], **file.network_options)
     given = {key: tuple(value.shape) for key, value in state.items()}
-    if given == expected:
+    if given == expected and file.method in ("", method):
         return
+    if file.method not in ("", method):
+        raise ValueError(f"{path} holds the weights of {file.method}, not of {method}.")
     for other in methods:
         if other != method and given == _shapes(methods[other]):
             raise ValueError(f"{path} holds the weights of {other}, not of {method}.")
@@ -171,6 +182,7 @@ def _check(state: State, path: Path, methods: Mapping[str, Method], method: str)
     )
 
 
-def _shapes(method: Method) -> dict[str, tuple[int, ...]]:
+def _shapes(method: Method, **options: Any) -> dict[str, tuple[int, ...]]:
     with torch.device("meta"):
-        return {key: tuple(value.shape) for key, value in method.network().state_dict().items()}
+        state = method.network(**options).state_dict()
+    return {key: tuple(value.shape) for key, value in state.items()}

@@ -11,6 +11,7 @@ from ldctlib.physics.exam import Exam
 from ldctlib.scans.scan import Scan
 
 RECIPE = METHODS["cnn10"].recipe
+ANY_SIZE = [name for name in available() if name != "transct"]
 
 
 def denoiser(name, **kw):
@@ -42,7 +43,7 @@ def test_network_that_starts_as_identity(name):
     np.testing.assert_allclose(clean, hu, atol=2e-3)
 
 
-@pytest.mark.parametrize("name", available())
+@pytest.mark.parametrize("name", ANY_SIZE)
 @pytest.mark.parametrize("shape", [(33, 47), (3, 40, 29)])
 def test_any_size(name, shape):
     d = denoiser(name)
@@ -55,7 +56,7 @@ def test_any_size(name, shape):
     np.testing.assert_allclose(clean, expected, atol=0.01)
 
 
-@pytest.mark.parametrize("name", available())
+@pytest.mark.parametrize("name", ANY_SIZE)
 def test_tiles_are_exact(name):
     d = denoiser(name)
     hu = anatomy(2, 150, 131)

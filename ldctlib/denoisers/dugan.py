@@ -1,0 +1,228 @@
+"""DU-GAN: RED-CNN judged by two U-Nets, pixel by pixel, one of images and one of their edges.
+
+Huang et al., "DU-GAN: generative adversarial networks with dual-domain U-Net-based
+discriminators for low-dose CT denoising", IEEE Transactions on Instrumentation and Measurement 71,
+2022, https://doi.org/10.1109/TIM.2021.3128703; layers and hyper-parameters as in the published
+benchmark, whose trainer leaves the betas of its configuration unused (`BENCHMARK_BETAS`).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ldctlib.denoisers.method import Method, Precision, Recipe
+from ldctlib.denoisers.objective import (
+    noise_scale,
+    restore,
+    set_rate,
+    shorten_gradient,
+    start_as_identity,
+    state_of,
+)
+from ldctlib.denoisers.redcnn import Network
+from ldctlib.denoisers.unet import Discriminator
+
+# What the published training used, whatever its configuration said.
+BENCHMARK_BETAS = (0.9, 0.999)
+SOBEL = torch.tensor([[1.0, 0.0, -1.0], [2.0, 0.0, -2.0], [1.0, 0.0, -1.0]]) / 4
+
+
+def sobel(x: Tensor) -> Tensor:
+    """Magnitude of the gradient of a batch (N, 1, H, W), zero-padded, never exactly zero.
+
+    >>> round(sobel(torch.zeros(1, 1, 5, 5)).max().item(), 3)
+    0.01
+    """
+    kernels = torch.stack([SOBEL, SOBEL.T])[:, None].to(x)
+    slopes = functional.conv2d(x, kernels, padding=1)
+    return (slopes.square().sum(1, keepdim=True) + 1e-4).sqrt()
+
+
+def cutmix_mask(height: int, width: int, share: float, x: float, y: float) -> Tensor:
+    """(1, 1, H, W) of ones with a box of zeros.
+
+    Args:
+        height: of the mask in pixels.
+        width: of the mask.
+        share: of the area that stays one, where the box does not reach over the border.
+        x: centre of the box along the width, in pixels.
+        y: the same along the height.
+
+    Source: Yun et al. 2019, https://doi.org/10.1109/ICCV.2019.00612.
+
+    >>> cutmix_mask(64, 64, 0.75, 32, 32).mean().item()
+    0.75
+    """
+    half = math.sqrt(1 - share) / 2
+    left, right = (round(min(max(x + s * half * width, 0), width)) for s in (-1, 1))
+    top, bottom = (round(min(max(y + s * half * height, 0), height)) for s in (-1, 1))
+    mask = torch.ones(1, 1, height, width)
+    mask[..., top:bottom, left:right] = 0
+    return mask
+
+
+def distance_to(scores: tuple[Tensor, Tensor], target: float) -> Tensor:
+    """Mean squared distance of both answers of a discriminator to one number, added up."""
+    image, pixels = scores
+    return (image - target).square().mean() + (pixels - target).square().mean()
+
+
+class DualDomain:
+    """Two least-squares discriminators with CutMix, and two pixel losses.
+
+    discriminator D  sum over both its answers of (D(y) - 1)^2 + D(G(x))^2 + D(x)^2, and, where a
+                     box of G(x) is pasted into y, its answer for every pixel's origin
+    generator        adversarial [(D(G(x)) - 1)^2 of both discriminators] + pixel |G(x) - y|^2
+                     + edge |S(G(x)) - S(y)|, where S is `sobel`
+
+    The second discriminator sees S of everything. Options of the recipe: the weights
+    ``adversarial``, ``cutmix``, ``pixel``, ``edge``; ``critic_steps`` of the discriminator of
+    images for one of the other; CutMix is done in a share of the steps that rises to
+    ``cutmix_probability`` during ``cutmix_warm_up`` steps; and, not in the published recipe,
+    ``balance``, ``clip``, ``decay``, ``start`` as in `Supervised`.
+
+    Args:
+        network: the generator.
+        recipe: hyper-parameters.
+        device: where the training runs.
+        precision: numeric type and memory format; the discriminators' updates stay in float32.
+        seed: of the discriminators' initial weights and of CutMix.
+        options: override those of the recipe.
+    """
+
+    parts = ("network", "images", "edges", "optimiser", "images_optimiser", "edges_optimiser")
+
+    def __init__(
+        self,
+        network: nn.Module,
+        recipe: Recipe,
+        *,
+        device: torch.device,
+        precision: Precision,
+        seed: int,
+        **options: Any,
+    ) -> None:
+        self.recipe, self.device, self.precision = recipe, device, precision
+        self.options = {**recipe.options, **options}
+        if self.options.get("start") == "identity":
+            start_as_identity(network, seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            images = Discriminator()
+        self.network = precision.prepare(network.to(device))
+        self.images = precision.prepare(images.to(device))
+        self.edges = copy.deepcopy(self.images)
+        settings: dict[str, Any] = {"lr": recipe.learning_rate, "betas": recipe.betas}
+        self.optimiser = torch.optim.Adam(self.network.parameters(), **settings)
+        self.images_optimiser = torch.optim.Adam(self.images.parameters(), **settings)
+        self.edges_optimiser = torch.optim.Adam(self.edges.parameters(), **settings)
+        self.generator = torch.Generator().manual_seed(seed)
+        self.steps_done = 0
+
+    def step(self, low: Tensor, full: Tensor) -> dict[str, Tensor]:
+        """One update of all three networks on normalised patches (N, 1, P, P)."""
+        optimisers = (self.optimiser, self.images_optimiser, self.edges_optimiser)
+        set_rate(optimisers, self.recipe, self.options, self.steps_done)
+        low, full = self.precision.images(low), self.precision.images(full)
+        with self.precision.context(self.device):
+            fake = self.network(low).float()
+        fake_edges, low_edges, full_edges = sobel(fake), sobel(low), sobel(full)
+        for _ in range(self.options["critic_steps"]):
+            triple = low, full, fake.detach()
+            on_images = self._update(self.images, self.images_optimiser, *triple)
+        edges = low_edges, full_edges, fake_edges.detach()
+        on_edges = self._update(self.edges, self.edges_optimiser, *edges)
+        losses = self._update_generator(low, full, fake, fake_edges, full_edges)
+        self.steps_done += 1
+        return {**losses, "images": on_images, "edges": on_edges}
+
+    def _update(
+        self,
+        critic: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        low: Tensor,
+        full: Tensor,
+        fake: Tensor,
+    ) -> Tensor:
+        real, drawn = critic(full), critic(fake)
+        loss = distance_to(real, 1) + distance_to(drawn, 0) + distance_to(critic(low), 0)
+        chance, share, x, y = torch.rand(4, generator=self.generator).tolist()
+        if chance < self._cutmix_probability():
+            height, width = full.shape[-2:]
+            mask = cutmix_mask(height, width, share, x * width, y * height).to(full)
+            image, pixels = critic(mask * full + (1 - mask) * fake)
+            pasted = mask * real[1] + (1 - mask) * drawn[1]
+            loss = loss + image.square().mean() + (pixels - mask).square().mean()
+            loss = loss + self.options["cutmix"] * (pixels - pasted).square().mean()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        return loss.detach()
+
+    def _cutmix_probability(self) -> float:
+        risen = min((self.steps_done + 1) / max(self.options["cutmix_warm_up"], 1), 1.0)
+        return float(risen * self.options["cutmix_probability"])
+
+    def _update_generator(
+        self, low: Tensor, full: Tensor, fake: Tensor, fake_edges: Tensor, full_edges: Tensor
+    ) -> dict[str, Tensor]:
+        error = (fake - full).square().mean((1, 2, 3))
+        edge = (fake_edges - full_edges).abs().mean((1, 2, 3))
+        if self.options.get("balance"):
+            variance = noise_scale(low, full, self.options["balance"])
+            error, edge = error / variance, edge / variance.sqrt()
+        pixel, edge = error.mean(), edge.mean()
+        for critic in (self.images, self.edges):
+            critic.requires_grad_(False)
+        adversarial = distance_to(self.images(fake), 1) + distance_to(self.edges(fake_edges), 1)
+        loss = self.options["adversarial"] * adversarial + self.options["pixel"] * pixel
+        loss = loss + self.options["edge"] * edge
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        shorten_gradient(self.network, self.options)
+        self.optimiser.step()
+        for critic in (self.images, self.edges):
+            critic.requires_grad_(True)
+        return {"loss": loss.detach(), "pixel": pixel.detach(), "adversarial": adversarial.detach()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """All three networks and optimisers, position and random state."""
+        return {**state_of(self, self.parts), "generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from `state_dict`."""
+        restore(self, self.parts, state)
+        self.generator.set_state(state["generator"])
+
+
+METHOD = Method(
+    name="dugan",
+    network=Network,
+    objective=DualDomain,
+    recipe=Recipe(
+        learning_rate=1.2436216786633454e-5,
+        batch=92,
+        patch=128,
+        steps=34000,
+        betas=(0.653411010331042, 0.999),
+        options={
+            "adversarial": 0.080335201069619,
+            "cutmix": 2.647865385857211,
+            "edge": 27.81452397771084,
+            "pixel": 1.0,
+            "cutmix_probability": 0.5,
+            "cutmix_warm_up": 7615,
+            "critic_steps": 2,
+        },
+    ),
+    margin=20,
+    smallest=21,
+    channels=480,
+    citation="Huang et al. 2022, https://doi.org/10.1109/TIM.2021.3128703",
+)
