@@ -16,8 +16,19 @@ import numpy as np
 from tqdm import tqdm
 
 Features = dict[str, float]
+Raw = Mapping[str, Any]
 _MOST_GREY_LEVELS = 2000  # a co-occurrence matrix of more would fill the memory
+_MOST_REMEMBERED = 5000  # regions; some 10 kB each
 _SILENT = 60  # pyradiomics' level at which it writes nothing to stderr
+
+
+# Features by content: a reference that is compared again, in any call, is not measured again.
+_remembered: dict[bytes, Features] = {}
+
+
+def forget() -> None:
+    """Measure everything anew from here on."""
+    _remembered.clear()
 
 
 @dataclass(frozen=True)
@@ -32,8 +43,8 @@ class Region:
     def key(self, settings: str) -> bytes:
         """A digest of everything that the features depend on."""
         digest = hashlib.blake2b(f"{settings} {self.hu.shape} {self.spacing_mm}".encode())
-        digest.update(np.ascontiguousarray(self.hu))
-        digest.update(np.ascontiguousarray(self.inside))
+        digest.update(self.hu.tobytes())
+        digest.update(self.inside.tobytes())
         return digest.digest()
 
     def images(self) -> tuple[Any, Any]:
@@ -41,7 +52,7 @@ class Region:
         import SimpleITK as sitk
 
         # pyradiomics refuses a mask without background, so one column is added
-        pair = [
+        pair: list[Any] = [
             sitk.GetImageFromArray(np.pad(array, ((0, 0), (0, 0), (0, 1))))
             for array in (self.hu, self.inside.astype(np.uint8))
         ]
@@ -73,73 +84,77 @@ def extract(
     extractor = _extractor(settings, classes)
     about = repr((sorted(settings.items()), list(classes)))
     keys: list[bytes] = []
-
-    def unknown() -> Iterator[tuple[bytes, Region]]:
-        for cut in regions:
-            region = cut()
-            keys.append(region.key(about))
-            if keys[-1] in _remembered or keys[-1] in keys[:-1]:
-                bar.update()
-            else:
-                _check_grey_levels(region, settings)
-                yield keys[-1], region
-
-    def keep(key: bytes, region: Region, result: Callable[[], Mapping[str, Any]]) -> None:
-        try:
-            found = result()
-        except BrokenProcessPool:
-            raise RuntimeError(
-                "A worker process ended early: a script that asks for several processes must start "
-                'its work under `if __name__ == "__main__":`.'
-            ) from None
-        except (ValueError, RuntimeError) as error:
-            raise ValueError(f"pyradiomics cannot measure {region.name}: {error}") from error
-        _remembered[key] = {k.removeprefix("original_"): float(v) for k, v in found.items()}
-        bar.update()
-
     with tqdm(total=len(regions), desc="radiomics", unit="organ", disable=not progress) as bar:
-        if processes == 1 or len(regions) == 1:
-            with _quiet():
-                for key, region in unknown():
-                    keep(key, region, lambda r=region: extractor.execute(*r.images()))
-        else:
-            _in_parallel(unknown(), extractor, processes, keep)
+
+        def unknown() -> Iterator[tuple[bytes, Region]]:
+            for cut in regions:
+                region = cut()
+                keys.append(region.key(about))
+                if keys[-1] in _remembered or keys[-1] in keys[:-1]:
+                    bar.update()
+                else:
+                    _check_grey_levels(region, settings)
+                    yield keys[-1], region
+
+        workers = min(processes, len(regions))
+        measured = _in_parallel if workers > 1 else _one_by_one
+        for key, found in measured(unknown(), extractor, workers):
+            _remembered[key] = {k.removeprefix("original_"): float(v) for k, v in found.items()}
+            bar.update()
     results = [_remembered[key] for key in keys]
-    while len(_remembered) > _REMEMBER:
+    while len(_remembered) > _MOST_REMEMBERED:
         _remembered.pop(next(iter(_remembered)))
     return results
 
 
-# Features by content: a reference that is compared again, in any call, is not measured again.
-_remembered: dict[bytes, Features] = {}
-_REMEMBER = 5000
+def _one_by_one(
+    regions: Iterable[tuple[bytes, Region]], extractor: Any, _: int
+) -> Iterator[tuple[bytes, Raw]]:
+    for key, region in regions:
+        with _quiet(), _naming(region):
+            found = extractor.execute(*region.images())
+        yield key, found
 
 
 def _in_parallel(
-    regions: Iterable[tuple[bytes, Region]],
-    extractor: Any,
-    processes: int,
-    keep: Callable[[bytes, Region, Callable[[], Any]], None],
-) -> None:
+    regions: Iterable[tuple[bytes, Region]], extractor: Any, workers: int
+) -> Iterator[tuple[bytes, Raw]]:
     """Feed a pool with two regions a process at a time."""
     import radiomics
 
     # The pool runs pyradiomics' own functions: workers import it, but neither ldctlib nor torch.
-    pool = ProcessPoolExecutor(
-        processes, get_context("spawn"), radiomics.setVerbosity, (_SILENT,)
-    )
-    running: dict[Future[Any], tuple[bytes, Region]] = {}
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), radiomics.setVerbosity, (_SILENT,))
+    running: dict[Future[Raw], tuple[bytes, Region]] = {}
     regions = iter(regions)
     try:
         while True:
-            for key, region in islice(regions, 2 * processes - len(running)):
+            for key, region in islice(regions, 2 * workers - len(running)):
                 running[pool.submit(extractor.execute, *region.images())] = key, region
             if not running:
-                break
+                return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                keep(*running.pop(future), future.result)
+                key, region = running.pop(future)
+                with _naming(region):
+                    found = future.result()
+                yield key, found
+    except BrokenProcessPool:
+        raise RuntimeError(
+            "A worker process ended early: a script that asks for several processes must start its "
+            'work under `if __name__ == "__main__":`.'
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _naming(region: Region) -> Iterator[None]:
+    """Say which region pyradiomics could not measure."""
+    try:
+        yield
+    except BrokenProcessPool:
+        raise
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(f"pyradiomics cannot measure {region.name}: {error}") from error
 
 
 def _extractor(settings: Mapping[str, Any], classes: Sequence[str]) -> Any:

@@ -84,7 +84,8 @@ def radiomic_features(
         settings: of pyradiomics; those of RFS v1 by default.
         classes: feature classes of pyradiomics; the 93 features of RFS v1 by default.
         spacing_mm: (dz, dy, dx) where no scan says it.
-        min_voxels, min_slices: smaller organs are left out, with a warning that names them.
+        min_voxels: organs of fewer are left out, with a warning that names them.
+        min_slices: and so are those that touch fewer.
         processes: how many work at once. With more than one, a script must start its work under
             ``if __name__ == "__main__":``.
         progress: whether to show a progress bar.
@@ -100,7 +101,7 @@ def radiomic_features(
     >>> noise = np.random.default_rng(0).normal(50, 20, (8, 24, 24))
     >>> features = radiomic_features(noise, noise < 1e3, spacing_mm=(1, 1, 1))
     >>> len(features.features), round(features.of("scan", "mask")["firstorder_Mean"], 1)
-    (93, 49.6)
+    (93, 49.8)
     """
     volumes = _volumes(scans)
     organs = as_masks(masks)

@@ -4,8 +4,8 @@ import csv
 
 import numpy as np
 
-# IBSI tag by pyradiomics name. Not here, for want of an IBSI twin: firstorder TotalEnergy, glcm MCC,
-# shape Maximum2DDiameter*. The IBSI's dissimilarity and sum variance are pyradiomics'
+# IBSI tag by pyradiomics name. Without an IBSI twin and so not here: firstorder TotalEnergy, glcm
+# MCC, shape Maximum2DDiameter*. The IBSI's dissimilarity and sum variance are pyradiomics'
 # DifferenceAverage and ClusterTendency and not asked twice.
 FIRST_ORDER = {
     "Mean": "stat_mean",
