@@ -30,6 +30,9 @@ def rfs(
 ) -> Any:
     """Radiomic feature similarity, RFS v1: cosine between normalised features, mean over organs.
 
+    The features are the 93 of `radiomic_features`, without shape, of all organs of at least 1000
+    voxels in 3 slices. One call is one patient; means over patients and trainings come after.
+
     Args:
         test: a scan or volume (Z, H, W) in HU, or several by name.
         reference: the truth, on the same grid; its features are measured once for all tests.
