@@ -3,8 +3,8 @@
     python benchmarks/radiomic_features.py [--slices 40] [--side 512] [--scans 10]
 
 As many scans as in the comparison of eight denoisers with the low dose and the reference. The
-processes' start, about a second, is part of the time. The rounds take turns, so that a change in the machine's
-load meets both; the faster round of each counts.
+processes' start, about a second, is part of the time. The rounds take turns, so that a change in
+the machine's load meets both; the faster round of each counts.
 """
 
 from __future__ import annotations
