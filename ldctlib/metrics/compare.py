@@ -74,6 +74,8 @@ def compare(
         raise ValueError(f"Methods are compared over seeds or patients, not over {over!r}.")
     unit = "seed" if over == "seeds" else "patient"
     values = aggregate(table, by) if over == "seeds" else of_patients(table, by)
+    if over == "patients" and values["patient"].isna().any():
+        raise ValueError("A table with neither several seeds nor patients cannot be compared.")
     rows = []
     for (anatomy, metric), part in values.groupby(["anatomy", "metric"], sort=False):
         sign = _sign(metric)

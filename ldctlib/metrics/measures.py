@@ -64,13 +64,16 @@ def _vif(convention: Any) -> Callable[[np.ndarray, np.ndarray, Window], Values]:
     return values
 
 
-_CLIPPED = "of HU clipped to -1024 … 1900"
+_CLIPPED = "HU clipped to -1024 … 1900"
+_WINDOWED = "HU in the window of the anatomy"
 MEASURES: dict[str, Measure] = {
-    "psnr": Measure("PSNR (dB)", "in the window of the anatomy", _psnr, digits=2),
-    "ssim": Measure("SSIM", "in the window of the anatomy, 7 x 7 pixels", _ssim),
-    "vif": Measure("VIF", f"{_CLIPPED}, information in the test per that in truth", _vif("sheikh")),
+    "psnr": Measure("PSNR (dB)", _WINDOWED, _psnr, digits=2),
+    "ssim": Measure("SSIM", f"{_WINDOWED}, 7 x 7 pixels", _ssim),
+    "vif": Measure("VIF", f"{_CLIPPED}, noise variance 2 HU², reference below", _vif("sheikh")),
     "vif-ldctbench": Measure(
-        "VIF, roles exchanged", f"{_CLIPPED}, the two images exchanged", _vif("ldctbench")
+        "VIF, roles exchanged",
+        f"{_CLIPPED}, noise variance 2 HU², test and reference exchanged",
+        _vif("ldctbench"),
     ),
     "rmse": Measure("RMSE (HU)", _CLIPPED, _rmse, lower_is_better=True, digits=1),
     "rfs": Measure("RFS", "cosine of normalised radiomic features, mean over organs", None),

@@ -17,6 +17,8 @@ MARKS = {
 }
 _CELL = "text-align: right; white-space: nowrap;"
 _HEAD = "text-align: center;"
+_NAMES = "text-align: left; white-space: nowrap;"
+_NAME = "Results of denoising methods"
 
 
 class HTMLTable(str):
@@ -60,35 +62,37 @@ def styled(
     verdicts = {} if comparison is None else _verdicts(comparison)
     body = []
     for method in values["method"].unique():
-        row = [f'<th scope="row" style="text-align: left;">{escape(label(method))}</th>']
+        row = [f'<th scope="row" style="{_NAMES}">{escape(label(method))}</th>']
         for column in columns:
             key = (method, *column)
             there = key in means.index
-            text = _number(means[key], spreads[key], column[1]) if there else "–"
-            row.append(_cell(text, verdicts.get(key)))
+            number = _number(means[key], spreads[key], column[1]) if there else ("–", "")
+            row.append(_cell(*number, verdicts.get(key)))
         body.append(f"<tr>{''.join(row)}</tr>")
-    legend = _legend(comparison)
+    text = escape(" ".join(filter(None, [caption, _legend(comparison)])))
     return HTMLTable(
-        '<div style="overflow-x: auto;" tabindex="0" role="region" aria-label="Table of results">'
-        '<table class="dataframe ldct-results">'
-        f'<caption style="text-align: left;">{escape(" ".join(filter(None, [caption, legend])))}'
-        f"</caption><thead>{_head(columns)}</thead><tbody>{''.join(body)}</tbody></table></div>"
+        f'<figure style="margin: 0;">{f"<figcaption>{text}</figcaption>" if text else ""}'
+        f'<div style="overflow-x: auto;" tabindex="0" role="region" aria-label="{_NAME}">'
+        f'<table class="dataframe ldct-results" aria-label="{_NAME}"><thead>{_head(columns)}'
+        f"</thead><tbody>{''.join(body)}</tbody></table></div></figure>"
     )
 
 
-def _number(mean: float, spread: float, metric: str) -> str:
+def _number(mean: float, spread: float, metric: str) -> tuple[str, str]:
+    """The mean, and the standard deviation where there is one."""
     digits = MEASURES[metric].digits if metric in MEASURES else 3
-    return f"{mean:.{digits}f}" + (f" ± {spread:.{digits}f}" if spread == spread else "")
+    known = spread == spread
+    return f"{mean:.{digits}f}", f"<br><small>± {spread:.{digits}f}</small>" if known else ""
 
 
-def _cell(text: str, verdict: tuple[str, str] | None) -> str:
+def _cell(mean: str, spread: str, verdict: tuple[str, str] | None) -> str:
     if verdict is None:
-        return f'<td style="{_CELL}">{text}</td>'
+        return f'<td style="{_CELL}">{mean}{spread}</td>'
     mark, tint = MARKS[verdict[0]]
     said = escape(verdict[1], quote=True)
     return (
-        f'<td class="{verdict[0]}" style="{_CELL} background: {tint};">{text} '
-        f'<span role="img" aria-label="{said}" title="{said}">{mark}</span></td>'
+        f'<td class="{verdict[0]}" style="{_CELL} background: {tint};">{mean} '
+        f'<span role="img" aria-label="{said}" title="{said}">{mark}</span>{spread}</td>'
     )
 
 
@@ -124,8 +128,9 @@ def _head(columns: list[tuple[str, str]]) -> str:
         for a in anatomies
     )
     names = (MEASURES[m].label if m in MEASURES else m for _, m in columns)
-    second = "".join(f'<th scope="col" style="{_CELL}">{escape(name)}</th>' for name in names)
+    second = "".join(
+        f'<th scope="col" style="text-align: right;">{escape(name)}</th>' for name in names
+    )
     return (
-        f'<tr><th scope="col" rowspan="2" style="text-align: left;">Method</th>{first}</tr>'
-        f"<tr>{second}</tr>"
+        f'<tr><th scope="col" rowspan="2" style="{_NAMES}">Method</th>{first}</tr><tr>{second}</tr>'
     )
