@@ -80,6 +80,28 @@ class Masks:
             names,
         )
 
+    @classmethod
+    def from_volumes(cls, volumes: Mapping[str, np.ndarray]) -> Masks:
+        """One mask for every boolean volume (Z, H, W), all on one grid; they may overlap.
+
+        >>> liver = np.ones((2, 3, 4), bool)
+        >>> Masks.from_volumes({"liver": liver, "half": liver & (np.arange(4) < 2)}).areas.tolist()
+        [24, 12]
+        """
+        shapes = {np.shape(volume) for volume in volumes.values()}
+        if len(shapes) != 1 or len(shape := shapes.pop()) != 3:
+            raise ValueError("Masks are boolean volumes (Z, H, W), at least one, all on one grid.")
+        starts, lengths, offsets = [], [], [0]
+        for name, volume in volumes.items():
+            if np.asarray(volume).dtype != bool:
+                raise ValueError(f"The mask {name!r} is not boolean: compare it with something.")
+            start, length, value = _runs(np.asarray(volume))
+            starts.append(start[value])
+            lengths.append(length[value])
+            offsets.append(offsets[-1] + int(value.sum()))
+        runs = np.concatenate(starts), np.concatenate(lengths)
+        return cls(shape, np.array(offsets), *runs, tuple(volumes))
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -111,6 +133,19 @@ class Masks:
         offsets = np.concatenate([[0], np.cumsum([len(r) for r in runs])]).astype(np.int64)
         labels = tuple(self.labels[i] for i in keep)
         return Masks(self.shape, offsets, self.starts[index], self.lengths[index], labels)
+
+    def merged(self, groups: Mapping[str, Iterable[int]]) -> Masks:
+        """One mask for every group: all voxels of the masks at these positions.
+
+        >>> bones = Masks.from_label_map(np.array([[[1, 1, 2, 0]]]), {1: "L1", 2: "L2"})
+        >>> bones.merged({"spine": [0, 1]}).areas.tolist()
+        [3]
+        """
+        volumes = {name: np.zeros(self.shape, bool) for name in groups}
+        for name, members in groups.items():
+            for i in members:
+                volumes[name].reshape(-1)[self._voxels(i)] = True
+        return Masks.from_volumes(volumes)
 
     def sum_over(self, values: np.ndarray) -> np.ndarray:
         """(S,) sum of a volume (Z, H, W) over every mask, in float64."""

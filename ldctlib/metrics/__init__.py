@@ -6,7 +6,10 @@ from ldctlib.metrics.compare import compare
 from ldctlib.metrics.evaluate import evaluate, evaluate_mayo
 from ldctlib.metrics.fidelity import psnr, rmse
 from ldctlib.metrics.measures import FULL_RANGE, MEASURES, PUBLISHED
+from ldctlib.metrics.organs import organ_masks
+from ldctlib.metrics.radiomics import RadiomicFeatures, radiomic_features
 from ldctlib.metrics.reference import PUBLICATIONS, reference
+from ldctlib.metrics.rfs import rfs, similarity
 from ldctlib.metrics.significance import bootstrap, holm, mann_whitney, signed_rank
 from ldctlib.metrics.ssim import ssim
 from ldctlib.metrics.styled import styled
@@ -19,6 +22,7 @@ __all__ = [
     "MEASURES",
     "PUBLICATIONS",
     "PUBLISHED",
+    "RadiomicFeatures",
     "aggregate",
     "bootstrap",
     "compare",
@@ -26,11 +30,15 @@ __all__ = [
     "evaluate_mayo",
     "holm",
     "mann_whitney",
+    "organ_masks",
     "psnr",
+    "radiomic_features",
     "rank_agreement",
     "reference",
+    "rfs",
     "rmse",
     "signed_rank",
+    "similarity",
     "ssim",
     "styled",
     "vif",
