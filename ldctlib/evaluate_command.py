@@ -46,7 +46,7 @@ def evaluate_arguments(add: Any) -> None:
         "--masks",
         nargs="+",
         metavar="FILE",
-        help="label map of each scan, for rfs; phantoms have their own",
+        help="TotalSegmentator's label map of each scan, for rfs; phantoms have their own",
     )
     add(
         "--by",
