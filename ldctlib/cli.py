@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import ldctlib
+from ldctlib.evaluate_command import evaluate, evaluate_arguments
 
 MISTAKE, INTERRUPTED = 2, 130
 METHODS = "cnn10, redcnn, wganvgg, resnet, qae, dugan, transct or bilateral"
@@ -17,6 +18,7 @@ EXAMPLES = """examples:
   ldct denoise scan/ denoised/ --method redcnn      a DICOM folder, denoised into a new one
   ldct denoise scan.nii.gz denoised.nii.gz --method cnn10 --weights mine/best.safetensors
   ldct train cnn10 --scans lidc-0314 phantom-head:1000 --out mine --steps 2000
+  ldct evaluate phantom-chest:7 phantom-head:7 --methods cnn10 redcnn --out results.csv
   ldct data list                                    the data sets, and which are on this machine
   ldct weights redcnn                               how the shipped weights were trained
 """
@@ -61,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="command", required=True)
     for function, add_arguments in (
         (denoise, _denoise_arguments),
+        (evaluate, evaluate_arguments),
         (train, _train_arguments),
         (data, _data_arguments),
         (weights, _weights_arguments),

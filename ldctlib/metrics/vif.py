@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numba
 import numpy as np
@@ -61,6 +61,59 @@ def vif(
     >>> round(vif(wave, wave), 9), vif(0.5 * wave, wave) < 1 < vif(2 * wave, wave)
     (1.0, True)
     """
+    told = information(
+        test,
+        reference,
+        window=window,
+        data_range=data_range,
+        noise_variance=noise_variance,
+        convention=convention,
+    )
+    return reduced(told.fidelity(), reduce)
+
+
+class Information(NamedTuple):
+    """What VIF is the ratio of, slice by slice, each (Z,).
+
+    Args:
+        told: information in the test image about the scene.
+        there: information in the reference.
+        same: whether the two images are equal.
+    """
+
+    told: Any
+    there: Any
+    same: Any
+
+    def fidelity(self) -> Any:
+        """VIF of each slice."""
+        if isinstance(self.told, torch.Tensor):
+            ratio = self.told / self.there.clamp(min=TINY)
+            return torch.where(self.there > 0, ratio, self.same.to(ratio.dtype))
+        ratio = self.told / np.maximum(self.there, TINY)
+        return np.where(self.there > 0, ratio, self.same.astype(float))
+
+    def of_volume(self) -> Information:
+        """The information of all slices together, as if they were one image."""
+        return Information(self.told.sum()[None], self.there.sum()[None], self.same.all()[None])
+
+
+def information(
+    test: Image,
+    reference: Image,
+    *,
+    window: Window | None = None,
+    data_range: tuple[float, float] | None = None,
+    noise_variance: float = 2.0,
+    convention: Literal["sheikh", "ldctbench"] = "sheikh",
+) -> Information:
+    """The two terms of VIF; arguments and errors as in `vif`.
+
+    >>> noise = np.random.default_rng(0).normal(0, 50, (3, 48, 48))
+    >>> terms = information(0.9 * noise, noise)
+    >>> terms.told.shape, terms.of_volume().fidelity().round(2)
+    ((3,), array([0.97]))
+    """
     x, y = as_slices(test, reference)
     if isinstance(data_range, (int, float)):
         raise ValueError("VIF has no range, only a unit: data_range is (low, high) to clip to.")
@@ -71,29 +124,29 @@ def vif(
         x, y = y, x
     elif convention != "sheikh":
         raise ValueError(f"convention is 'sheikh' or 'ldctbench', not {convention!r}.")
+    same = (x == y).all(-1).all(-1)
     if isinstance(x, torch.Tensor):
-        return reduced(_fidelity_torch(x, y, noise_variance), reduce)
-    return reduced(_fidelity(x, y, noise_variance, KERNELS), reduce)
+        return Information(*_terms_torch(x, y, noise_variance), same)
+    terms = _terms(x, y, noise_variance, KERNELS)
+    return Information(terms[:, 0], terms[:, 1], same)
 
 
 @numba.njit(cache=True, parallel=True)
-def _fidelity(
+def _terms(
     test: np.ndarray, reference: np.ndarray, noise_variance: float, kernels: tuple[np.ndarray, ...]
 ) -> np.ndarray:
-    values = np.empty(len(test))
+    terms = np.zeros((len(test), 2))
     for z in numba.prange(len(test)):
         t, r = test[z], reference[z]
-        told, there = 0.0, 0.0
         for scale in range(4):
             if scale > 0:
                 t = filter_valid(t, kernels[scale])[::2, ::2].copy()
                 r = filter_valid(r, kernels[scale])[::2, ::2].copy()
             _, _, vr, vt, cov = local_moments(r, t, kernels[scale])
-            a, b = _information(vr, vt, cov, noise_variance)
-            told += a
-            there += b
-        values[z] = told / there if there > 0 else 1.0 * np.all(test[z] == reference[z])
-    return values
+            told, there = _information(vr, vt, cov, noise_variance)
+            terms[z, 0] += told
+            terms[z, 1] += there
+    return terms
 
 
 @numba.njit(cache=True)
@@ -118,9 +171,9 @@ def _information(
     return told, there
 
 
-def _fidelity_torch(
+def _terms_torch(
     test: torch.Tensor, reference: torch.Tensor, noise_variance: float
-) -> torch.Tensor:
+) -> tuple[torch.Tensor, torch.Tensor]:
     told = torch.zeros(len(test), dtype=test.dtype, device=test.device)
     there = torch.zeros_like(told)
     t, r = test, reference
@@ -139,5 +192,4 @@ def _fidelity_torch(
         vr = torch.where(blank, 0, vr)
         told = told + torch.log1p(gain**2 * vr / (rest + noise_variance)).sum((-2, -1))
         there = there + torch.log1p(vr / noise_variance).sum((-2, -1))
-    same = (test == reference).all(-1).all(-1).to(test.dtype)
-    return torch.where(there > 0, told / there.clamp(min=TINY), same)
+    return told, there

@@ -1,0 +1,172 @@
+"""`ldct evaluate`: judge trained networks on scans, or on the Mayo data as published."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+
+def evaluate_arguments(add: Any) -> None:
+    """The arguments of the command."""
+    add("scans", nargs="*", metavar="SCAN", help="names, files or folders, phantom-chest:7")
+    add(
+        "--mayo",
+        nargs="?",
+        const="",
+        metavar="FOLDER",
+        help="instead: the published protocol on a download of the Mayo data; LDCT_MAYO_DIR if no "
+        "folder is given",
+    )
+    add("--split", default="test", help="of the Mayo data: training, validation or test")
+    add(
+        "--methods",
+        nargs="*",
+        metavar="METHOD",
+        help="names, or name=FILE for weights of your own; all with shipped weights if not given",
+    )
+    add("--dose", type=float, default=0.25, help="fraction of the full dose of the scans")
+    add("--preset", default="benchmark", help="of the exposure: benchmark or clinical")
+    add("--seed", type=int, default=0, help="of the noise of the first scan; 1 more for each next")
+    add("--anatomy", help="of scans that do not say it, or of the Mayo data: chest, abdomen, head")
+    add(
+        "--metrics",
+        nargs="+",
+        metavar="METRIC",
+        help="of psnr ssim vif vif-ldctbench rmse rfs; if not given, psnr ssim vif rmse, and of "
+        "the Mayo data those published",
+    )
+    add(
+        "--masks",
+        nargs="+",
+        metavar="FILE",
+        help="TotalSegmentator's label map of each scan, for rfs; phantoms have their own",
+    )
+    add(
+        "--by",
+        default="slice",
+        choices=("slice", "patient", "volume"),
+        help="how values become the mean that is printed",
+    )
+    add("--out", type=Path, metavar="FILE", help="a new .csv with every value")
+    add("--device", help="cpu or cuda; the best there is if not given")
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Judge trained networks on scans at a low dose, or on the Mayo data as published."""
+    if bool(options.scans) == (options.mayo is not None):
+        raise ValueError("Say what to evaluate on: scans, or --mayo, and not both.")
+    if options.out and (options.out.suffix != ".csv" or options.out.exists()):
+        wrong = "is there already" if options.out.exists() else "is no .csv file"
+        raise ValueError(f"{options.out} {wrong}; name a new .csv file.")
+    if options.masks and len(options.masks) != len(options.scans):
+        raise ValueError(f"{len(options.masks)} label maps do not fit {len(options.scans)} scans.")
+    from ldctlib.metrics import aggregate
+
+    denoisers = _denoisers(options.methods, options.device)
+    judge = _on_scans if options.mayo is None else _on_mayo
+    table = judge(denoisers, options)
+    print(_as_text(aggregate(table, options.by)))
+    for metric, definition in table.attrs["definitions"].items():
+        print(f"{metric}: {definition}")
+    if options.out:
+        _write(table, options.out)
+        print(f"All {len(table)} values are in {options.out}")
+
+
+def _on_scans(denoisers: Mapping[str, Any], options: argparse.Namespace) -> Any:
+    from ldctlib.metrics import evaluate as judge
+
+    asked = {"metrics": options.metrics} if options.metrics else {}
+    bar = sys.stderr.isatty()
+    return judge(denoisers, _exams(options), progress=bar, **asked)
+
+
+def _on_mayo(denoisers: Mapping[str, Any], options: argparse.Namespace) -> Any:
+    from ldctlib.metrics import PUBLISHED, evaluate_mayo
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        table = evaluate_mayo(
+            denoisers,
+            options.mayo or None,
+            split=options.split,
+            anatomy=options.anatomy,
+            metrics=options.metrics or PUBLISHED,
+            progress=sys.stderr.isatty(),
+        )
+    for warning in caught:
+        print(f"ldct: {warning.message}", file=sys.stderr)
+    return table
+
+
+def _denoisers(asked: Sequence[str] | None, device: str | None) -> dict[str, Any]:
+    """Denoisers by what they were asked by: "cnn10", or "cnn10=FILE"."""
+    from ldctlib.denoisers import available, load
+    from ldctlib.denoisers.weights import shipped_weights
+
+    if asked is None:
+        asked = []
+        for name in available():
+            with suppress(FileNotFoundError):
+                shipped_weights(name)
+                asked.append(name)
+    return {
+        wish: load(wish.partition("=")[0], wish.partition("=")[2] or "shipped", device=device)
+        for wish in asked
+    }
+
+
+def _exams(options: argparse.Namespace) -> Iterator[Any]:
+    """Every scan at the dose, named as on the command line, one at a time."""
+    from ldctlib.physics import expose
+    from ldctlib.scans import read_masks
+
+    for i, source in enumerate(options.scans):
+        scan = _scan(source)
+        if options.anatomy:
+            scan = replace(scan, anatomy=options.anatomy)
+        if options.masks:
+            scan = replace(scan, masks={"organs": read_masks(options.masks[i], scan)})
+        exam = expose(scan, options.dose, options.seed + i, preset=options.preset)
+        yield replace(exam, full=replace(exam.full, name=source))
+
+
+def _scan(source: str) -> Any:
+    """A scan by name or path; a phantom may carry its seed, as in phantom-chest:7."""
+    from ldctlib.scans import open_scan
+
+    name, colon, seed = source.partition(":")
+    if not (name.startswith("phantom-") and colon):
+        return open_scan(source)
+    if not seed.isdigit():
+        raise ValueError(f"The seed of a phantom is a number, as in {name}:7, not {seed!r}.")
+    return open_scan(name, seed=int(seed))
+
+
+def _as_text(means: Any) -> str:
+    """One row a method, one column for every anatomy and metric."""
+    from ldctlib.metrics import MEASURES
+
+    wide = means.pivot_table(
+        index="method", columns=["anatomy", "metric"], values="value", sort=False
+    )
+    wide.index.name = None
+    formats = {column: f"{{:.{MEASURES[column[1]].digits}f}}".format for column in wide.columns}
+    return str(wide.to_string(formatters=formats))
+
+
+def _write(table: Any, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        table.to_csv(part, index=False)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
