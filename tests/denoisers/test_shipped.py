@@ -50,8 +50,8 @@ def test_beats_the_low_dose(name, exposed):
     window = WINDOW_OF_ANATOMY[anatomy]
     assert psnr(clean, full, window=window) > psnr(low, full, window=window) + 1.0
     assert ssim(clean, full, window=window) > ssim(low, full, window=window) + 0.01
-    # Rays that starve darken the chest at a tenth of the dose; a network cannot know.
-    assert abs((clean - full).mean()) < abs((low - full).mean()) + 2
+    # The smoother the image, the more of it is guessed: at a tenth of the dose by 10 HU too dark.
+    assert abs((clean - full).mean()) < 0.1 * (low - full).std()
 
 
 @pytest.mark.parametrize("name", SHIPPED)
