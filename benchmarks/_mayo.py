@@ -15,6 +15,18 @@ from ldctlib.physics import Exam
 from ldctlib.scans import Scan, open_scan, write_dicom
 from ldctlib.units import Normalization
 
+# What ldct-benchmark's trainers read beside the common arguments.
+EXTRAS = {
+    "dugan": {
+        "lam_adv": 0.080335201069619,
+        "lam_cutmix": 2.647865385857211,
+        "lam_px_grad": 27.81452397771084,
+        "lam_px_im": 1.0,
+        "cutmix_prob": 0.5,
+        "cutmix_warmup_iter": 7615,
+        "n_d_train": 2,
+    }
+}
 PATIENTS = {"C001": "lidc-0314", "L001": "crlm-1004", "N001": "head-ge"}
 
 
@@ -104,4 +116,5 @@ def arguments(folder: Path, method: str, *, batch: int, patch: int, steps: int) 
         lr=recipe.learning_rate,
         adam_b1=recipe.betas[0],
         adam_b2=recipe.betas[1],
+        **EXTRAS.get(method, {}),
     )

@@ -88,7 +88,8 @@ def train(options: argparse.Namespace) -> None:
     pairs = (exam for *_, exam in exams(trained_on(), train=True))
     sampler = PatchSampler(pairs, recipe.patch, recipe.batch, SEED, best_device())
     judged = (exam for *_, exam in exams(validated_on()))
-    validation = Validation(judged, slices=1, patch=256)
+    side = NETWORKS.get(options.method, {}).get("size", 256)
+    validation = Validation(judged, slices=1, patch=side)
     recipe = replace(recipe, steps=planned_steps(options, sampler, folder / "plan.json"))
     show({"steps": recipe.steps, **validation.of_low_dose()})
     fit(
