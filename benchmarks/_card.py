@@ -17,6 +17,17 @@ from ldctlib.physics import Exam
 from ldctlib.scans.catalogue import dataset, datasets
 from ldctlib.units import WINDOW_OF_ANATOMY
 
+EXPLAINED = {
+    "balance": """the error of a patch is divided by the variance of the noise that was in it (plus
+  the square of this number in HU), so that a head at a quarter of the dose counts beside a chest
+  at a tenth.""",
+    "clip": "a longer gradient is shortened to this norm.",
+    "decay": """the learning rate rises for 5 % of the steps and falls to zero along a half
+  cosine.""",
+    "start": "the network begins as the identity.",
+    "perceptual": "a stand-in for the VGG-19 of the paper, which could not be downloaded.",
+}
+
 TEXT = """# {name}: the weights that come with the library
 
 {citation}
@@ -30,13 +41,8 @@ be the best of its kind: the published training is {published} steps of {publish
 
 Options: {options}.
 
-- `balance`: the error of a patch is divided by the variance of the noise that was in it (plus the
-  square of this number in HU), so that a head at a quarter of the dose counts beside a chest at
-  a tenth.
-- `clip`: a longer gradient is shortened to this norm.
-- `decay`: the learning rate rises for 5 % of the steps and falls to zero along a half cosine.
-- `start`: the network begins as the identity.
-{perceptual}
+{explained}
+
 Patients (a real patient is drawn as often as all phantoms of an anatomy together):
 {patients}.
 
@@ -99,7 +105,7 @@ def write_card(path: Path, method: Method, facts: dict, rows: list[dict]) -> Non
     shown["doses"] = ", ".join(f"{dose:.0%}" for dose in facts["doses"])
     shown["presets"] = ", ".join(facts["presets"])
     shown["device"] = "{cpu}, {threads} thread(s), torch {torch}".format(**facts["device"])
-    perceptual = facts["options"].get("perceptual")
+    given = {k for k, v in facts["options"].items() if v != method.recipe.options.get(k)}
     text = TEXT.format(
         name=method.name,
         citation=method.citation,
@@ -107,9 +113,7 @@ def write_card(path: Path, method: Method, facts: dict, rows: list[dict]) -> Non
         published_batch=method.recipe.batch,
         training=as_markdown([{"what": k, "value": str(v)} for k, v in shown.items()]),
         options=", ".join(f"{k} = {v}" for k, v in facts["options"].items()),
-        perceptual=f"- `perceptual`: {perceptual}, a stand-in for the VGG-19 of the paper.\n"
-        if perceptual and perceptual != "vgg19"
-        else "",
+        explained="\n".join(f"- `{k}`: {v}" for k, v in EXPLAINED.items() if k in given),
         patients=", ".join(facts["patients"]),
         results=as_markdown(rows),
         licences="\n".join(licences(facts["patients"] + [row["patient"] for row in rows])),

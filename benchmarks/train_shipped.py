@@ -56,8 +56,8 @@ RECIPES = {
     "cnn10": short("cnn10", 3e-4, batch=8, **FROM_IDENTITY),
     "redcnn": short("redcnn", 2e-4, batch=4, **FROM_IDENTITY),
     "wganvgg": short("wganvgg", 3e-4, batch=4, **FROM_IDENTITY, **STAND_IN),
-    "resnet": short("resnet", 3e-4, batch=8, **FROM_IDENTITY),
-    "qae": short("qae", 1e-3, batch=8, **FROM_IDENTITY),
+    "resnet": short("resnet", 3e-4, batch=4, **FROM_IDENTITY),
+    "qae": short("qae", 1e-4, batch=8, **FROM_IDENTITY),
     "dugan": short("dugan", 2e-4, batch=4, **FROM_IDENTITY, **LOSSES),
     "transct": short("transct", 3e-4, batch=4, patch=TILE, **SHORT),
     "bilateral": short("bilateral", 1e-2, batch=4, **SHORT, range_rate=1e-2, sigma_r=0.1),
@@ -191,10 +191,10 @@ def store(trained: Denoiser, target: Path, facts: dict) -> str:
         rms_hu, most_hu = np.sqrt(np.mean((stored - exact) ** 2)), np.abs(stored - exact).max()
         if rms_hu < EXACT_HU:
             break
-    megabytes = target.stat().st_size / 1e6
+    kilobytes = target.stat().st_size / 1e3
     name = str(dtype).removeprefix("torch.")
     change = f"; this changes an image by {rms_hu:.3f} HU (RMS; at most {most_hu:.2f} HU)"
-    return f"{name}, {megabytes:.1f} MB{change if rms_hu else ''}"
+    return f"{name}, {kilobytes:,.0f} kB{change if rms_hu else ''}"
 
 
 def seconds_of(history: Path) -> float:
