@@ -39,7 +39,7 @@ EXACT_HU = 0.05  # weights are stored as float16 where that changes an image by 
 # and losses in units of the noise, so that heads count as much as chests.
 SHORT = {"balance": 2.0, "clip": 0.3, "decay": True}
 FROM_IDENTITY = {**SHORT, "start": "identity"}
-STAND_IN = {"perceptual": "random-vgg19-shallow", "perceptual_weight": 2.0}
+STAND_IN = {"perceptual": "random-vgg19-shallow", "perceptual_weight": 10.0}
 # Weights of the losses after division by the noise, which makes the pixel loss about 1.
 LOSSES = {"adversarial": 0.02, "edge": 0.5, "cutmix_warm_up": 200}
 TILE = 128  # the side of the small TransCT
