@@ -1,0 +1,237 @@
+"""Many trainings, each a job of its own: every method with every seed, here or on a cluster."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from tqdm.auto import tqdm
+
+from ldctlib.denoisers import Method, Recipe
+from ldctlib.denoisers.registry import method as registered
+from ldctlib.physics.exam import Exam
+from ldctlib.training.exam_files import fingerprint, read_exams, write_exams
+from ldctlib.training.job import (
+    COLUMNS,
+    Evaluate,
+    Job,
+    Rows,
+    Source,
+    fidelity,
+    result_of,
+    run_job,
+    write_text,
+)
+
+RESULTS = "results.csv"
+# Settings of `fit` that change no result.
+INCIDENTAL = ("device", "progress")
+
+Exams: TypeAlias = "Sequence[Exam] | Callable[[], Iterable[Exam]]"
+Work: TypeAlias = "Callable[[Job], Rows]"
+# A job, and its rows or the reason why there are none.
+Outcome: TypeAlias = "tuple[Job, Rows | Exception]"
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """What a campaign has brought.
+
+    Args:
+        folder: of the jobs, and of results.csv.
+        rows: of the finished jobs.
+        failed: what went wrong in each job that is not finished, by its name.
+    """
+
+    folder: Path
+    rows: Rows = field(repr=False)
+    failed: Mapping[str, str]
+
+    def table(self) -> Any:
+        """The rows as a pandas table: method, seed, anatomy, patient, slice, metric, value."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows, columns=list(COLUMNS))
+
+
+def campaign(
+    methods: Iterable[str | Method],
+    seeds: int | Iterable[int],
+    exams: Exams,
+    validation: Exams,
+    *,
+    folder: str | Path,
+    test: Exams | None = None,
+    recipes: Mapping[str, Recipe] | None = None,
+    steps: int | None = None,
+    evaluate: Evaluate = fidelity,
+    client: Any = None,
+    scheduler: str | None = None,
+    progress: bool = True,
+    **settings: Any,
+) -> Campaign:
+    """Train every method with every seed and judge them all; a job that fails stops no other.
+
+    Each job trains in ``folder/<method>-<seed>`` and writes its result there at once. The same
+    call continues a campaign that was stopped or killed: finished jobs are not repeated,
+    unfinished ones continue from their checkpoint, failed ones are tried again.
+
+    Without client and scheduler the jobs run here, one after the other, and ``distributed`` need
+    not be installed. On a cluster all machines must see ``folder`` under the same path, a worker
+    has one thread, and one GPU if any. If some workers have the resource "GPU", jobs go only to
+    those. A job whose worker dies continues on another.
+
+    Args:
+        methods: names, or methods of your own.
+        seeds: their number (10 are 0 to 9), or the seeds.
+        exams: to train on; or a function without arguments that makes them, which is called for
+            each job where that runs. Exams in a list are written to the folder for a cluster.
+        validation: to choose checkpoints by, likewise.
+        folder: for everything that is written.
+        test: to judge on, likewise; the validation exams if None.
+        recipes: hyper-parameters by method, where they are not the published ones.
+        steps: number of updates; those of the recipe if None.
+        evaluate: called with ({method: denoiser}, test exams), gives a pandas table or dicts with
+            the columns of the results; PSNR and SSIM of every slice if not given.
+        client: of ``dask.distributed``.
+        scheduler: or the address of its scheduler.
+        progress: show progress bars.
+        settings: of `fit` for every job, such as ``device`` and ``validate_every``, and options
+            of the objectives.
+
+    Returns:
+        The results, which are in ``folder/results.csv`` as well.
+
+    Raises:
+        ValueError: the folder holds another campaign, or the input does not fit.
+    """
+    folder = Path(folder).resolve()
+    data = {"exams": exams, "validation": validation}
+    data["test"] = validation if test is None else test
+    data = {name: given if callable(given) else list(given) for name, given in data.items()}
+    facts = {f"{name} data": fingerprint(given) for name, given in data.items()}
+    facts["evaluation"] = fingerprint(evaluate)
+    facts["settings"] = str({k: v for k, v in sorted(settings.items()) if k not in INCIDENTAL})
+    seeds = range(seeds) if isinstance(seeds, int) else list(seeds)
+    kinds = [m if isinstance(m, Method) else registered(m) for m in methods]
+    jobs = [
+        _job(kind, seed, _recipe(kind, recipes or {}, steps), folder, facts)
+        for kind in kinds
+        for seed in seeds
+    ]
+    finished = {job.name: rows for job in jobs if (rows := result_of(job)) is not None}
+    open_jobs = [job for job in jobs if job.name not in finished]
+    failed: dict[str, str] = {}
+    with (
+        _connected(client, scheduler) as connection,
+        tqdm(total=len(jobs), initial=len(finished), desc="jobs", disable=not progress) as bar,
+    ):
+        local = connection is None
+        sources: dict[str, Any] = {
+            name: _source(given, folder / name, local) for name, given in data.items()
+        }
+        settings = {"progress": progress and local, **settings}
+        work = partial(run_job, **sources, evaluate=evaluate, settings=settings)
+        outcomes = _here(work, open_jobs) if local else _on_cluster(work, open_jobs, connection)
+        for job, outcome in outcomes:
+            if isinstance(outcome, Exception):
+                failed[job.name] = f"{type(outcome).__name__}: {outcome}"
+                bar.write(f"{job.name} failed. {failed[job.name]}")
+            else:
+                finished[job.name] = outcome
+                _write(jobs, finished, folder)
+            bar.update()
+    return Campaign(folder, _write(jobs, finished, folder), failed)
+
+
+def _job(method: Method, seed: int, recipe: Recipe, folder: Path, facts: Mapping[str, Any]) -> Job:
+    names = ("learning_rate", "batch", "patch", "steps", "betas")
+    own = {name: getattr(recipe, name) for name in names} | {"options": dict(recipe.options)}
+    facts = json.loads(json.dumps({"method": method.name, "seed": seed, **own, **facts}))
+    return Job(method, seed, recipe, folder / f"{method.name}-{seed}", facts)
+
+
+def _recipe(method: Method, recipes: Mapping[str, Recipe], steps: int | None) -> Recipe:
+    recipe = recipes.get(method.name, method.recipe)
+    return recipe if steps is None else replace(recipe, steps=steps)
+
+
+def _source(given: Exams, stem: Path, local: bool) -> Source:
+    """A function that gives the exams wherever it is called."""
+    if callable(given):
+        return given
+    if local:
+        return partial(list, given)
+    path = stem.with_suffix(".safetensors")
+    write_exams(given, path)
+    return partial(read_exams, path)
+
+
+@contextmanager
+def _connected(client: Any, scheduler: str | None) -> Iterator[Any]:
+    """The given client, or one of our own for a scheduler, or None."""
+    if scheduler is None:
+        yield client
+        return
+    try:
+        import distributed
+    except ImportError as error:
+        raise RuntimeError(
+            "A scheduler needs dask.distributed: install ldctlib[cluster]."
+        ) from error
+    connect: Any = distributed.Client
+    with connect(scheduler) as own:
+        yield own
+
+
+def _here(work: Work, jobs: Iterable[Job]) -> Iterator[Outcome]:
+    """The jobs one after the other in this process."""
+    for job in jobs:
+        try:
+            yield job, work(job)
+        except Exception as problem:
+            yield job, problem
+
+
+def _on_cluster(work: Work, jobs: Iterable[Job], client: Any) -> Iterator[Outcome]:
+    """The jobs as they end on the workers; on the way out the others are taken back."""
+    import distributed
+
+    as_they_end: Any = distributed.as_completed
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    with_gpu = any("GPU" in worker["resources"] for worker in workers)
+    futures = {
+        client.submit(
+            work,
+            job,
+            pure=False,
+            key=f"{job.name}-{uuid.uuid4().hex}",
+            resources={"GPU": 1} if with_gpu else None,
+        ): job
+        for job in jobs
+    }
+    try:
+        for future in as_they_end(futures):
+            problem = future.exception()
+            yield futures[future], future.result() if problem is None else problem
+    finally:
+        client.cancel(list(futures))
+
+
+def _write(jobs: Iterable[Job], finished: Mapping[str, Rows], folder: Path) -> Rows:
+    """results.csv: a line for every value of the finished jobs, in the order of the jobs."""
+    rows = [row for job in jobs for row in finished.get(job.name, [])]
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    write_text(text.getvalue(), folder / RESULTS)
+    return rows
