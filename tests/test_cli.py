@@ -90,7 +90,7 @@ def test_denoise_dicom_and_arrays(tmp_path, scan, weights):
 def test_a_phantom_by_name_and_seed(tmp_path, monkeypatch):
     seen, asked = [], []
     monkeypatch.setattr(Denoiser, "denoise", lambda self, scan: seen.append(scan) or scan)
-    monkeypatch.setattr(cli, "_write", lambda *_: None)
+    monkeypatch.setattr(cli.denoise, "write", lambda *_: None)
     monkeypatch.setattr("ldctlib.denoisers.load", lambda *a, **k: load("cnn10", weights=None))
     small = open_scan("phantom-head", shape=(1, 32, 32))
 

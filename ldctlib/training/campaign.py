@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,6 +16,7 @@ from ldctlib.denoisers import Method, Recipe
 from ldctlib.denoisers.registry import method as registered
 from ldctlib.physics.exam import Exam
 from ldctlib.training.exam_files import fingerprint, read_exams, write_exams
+from ldctlib.training.folder import write_table
 from ldctlib.training.job import (
     COLUMNS,
     Evaluate,
@@ -28,8 +26,8 @@ from ldctlib.training.job import (
     fidelity,
     result_of,
     run_job,
-    write_text,
 )
+from ldctlib.training.recipes import recipe_facts
 
 RESULTS = "results.csv"
 # Settings of `fit` that change no result.
@@ -114,33 +112,24 @@ def campaign(
         ValueError: the folder holds another campaign, or the input does not fit.
     """
     folder = Path(folder).resolve()
-    data = {"exams": exams, "validation": validation}
-    data["test"] = validation if test is None else test
+    test = validation if test is None else test
+    data = {"exams": exams, "validation": validation, "test": test}
     data = {name: given if callable(given) else list(given) for name, given in data.items()}
     facts = {f"{name} data": fingerprint(given) for name, given in data.items()}
     facts["evaluation"] = fingerprint(evaluate)
     facts["settings"] = str({k: v for k, v in sorted(settings.items()) if k not in INCIDENTAL})
-    seeds = range(seeds) if isinstance(seeds, int) else list(seeds)
-    kinds = [m if isinstance(m, Method) else registered(m) for m in methods]
-    jobs = [
-        _job(kind, seed, _recipe(kind, recipes or {}, steps), folder, facts)
-        for kind in kinds
-        for seed in seeds
-    ]
+    jobs = _jobs(methods, seeds, recipes or {}, steps, folder, facts)
     finished = {job.name: rows for job in jobs if (rows := result_of(job)) is not None}
     open_jobs = [job for job in jobs if job.name not in finished]
     failed: dict[str, str] = {}
-    with (
-        _connected(client, scheduler) as connection,
-        tqdm(total=len(jobs), initial=len(finished), desc="jobs", disable=not progress) as bar,
-    ):
-        local = connection is None
+    with _connected(client, scheduler) as connected, _bar(jobs, finished, progress) as bar:
+        here = connected is None
         sources: dict[str, Any] = {
-            name: _source(given, folder / name, local) for name, given in data.items()
+            name: _source(given, folder / name, here) for name, given in data.items()
         }
-        settings = {"progress": progress and local, **settings}
+        settings = {"progress": progress and here, **settings}
         work = partial(run_job, **sources, evaluate=evaluate, settings=settings)
-        outcomes = _here(work, open_jobs) if local else _on_cluster(work, open_jobs, connection)
+        outcomes = _here(work, open_jobs) if here else _on_cluster(work, open_jobs, connected)
         for job, outcome in outcomes:
             if isinstance(outcome, Exception):
                 failed[job.name] = f"{type(outcome).__name__}: {outcome}"
@@ -152,23 +141,40 @@ def campaign(
     return Campaign(folder, _write(jobs, finished, folder), failed)
 
 
-def _job(method: Method, seed: int, recipe: Recipe, folder: Path, facts: Mapping[str, Any]) -> Job:
-    names = ("learning_rate", "batch", "patch", "steps", "betas")
-    own = {name: getattr(recipe, name) for name in names} | {"options": dict(recipe.options)}
-    facts = json.loads(json.dumps({"method": method.name, "seed": seed, **own, **facts}))
-    return Job(method, seed, recipe, folder / f"{method.name}-{seed}", facts)
+def _jobs(
+    methods: Iterable[str | Method],
+    seeds: int | Iterable[int],
+    recipes: Mapping[str, Recipe],
+    steps: int | None,
+    folder: Path,
+    facts: Mapping[str, Any],
+) -> list[Job]:
+    """Every method with every seed."""
+    kinds = [m if isinstance(m, Method) else registered(m) for m in methods]
+    seeds = range(seeds) if isinstance(seeds, int) else list(seeds)
+    strangers = recipes.keys() - {kind.name for kind in kinds}
+    if strangers:
+        raise ValueError(f"There is a recipe for {', '.join(strangers)}, which is not in it.")
+    jobs = []
+    for kind in kinds:
+        recipe = recipes.get(kind.name, kind.recipe)
+        recipe = recipe if steps is None else replace(recipe, steps=steps)
+        own = {"method": kind.name, **recipe_facts(recipe), **facts}
+        for seed in seeds:
+            place = folder / f"{kind.name}-{seed}"
+            jobs.append(Job(kind, seed, recipe, place, {"seed": seed, **own}))
+    return jobs
 
 
-def _recipe(method: Method, recipes: Mapping[str, Recipe], steps: int | None) -> Recipe:
-    recipe = recipes.get(method.name, method.recipe)
-    return recipe if steps is None else replace(recipe, steps=steps)
+def _bar(jobs: Sized, finished: Sized, progress: bool) -> Any:
+    return tqdm(total=len(jobs), initial=len(finished), desc="jobs", disable=not progress)
 
 
-def _source(given: Exams, stem: Path, local: bool) -> Source:
+def _source(given: Exams, stem: Path, here: bool) -> Source:
     """A function that gives the exams wherever it is called."""
     if callable(given):
         return given
-    if local:
+    if here:
         return partial(list, given)
     path = stem.with_suffix(".safetensors")
     write_exams(given, path)
@@ -229,9 +235,6 @@ def _on_cluster(work: Work, jobs: Iterable[Job], client: Any) -> Iterator[Outcom
 def _write(jobs: Iterable[Job], finished: Mapping[str, Rows], folder: Path) -> Rows:
     """results.csv: a line for every value of the finished jobs, in the order of the jobs."""
     rows = [row for job in jobs for row in finished.get(job.name, [])]
-    text = io.StringIO(newline="")
-    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
-    write_text(text.getvalue(), folder / RESULTS)
+    if rows:
+        write_table(rows, folder / RESULTS)
     return rows

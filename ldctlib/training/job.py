@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +17,7 @@ from ldctlib.metrics import psnr, ssim
 from ldctlib.physics.exam import Exam
 from ldctlib.scans.scan import Scan
 from ldctlib.training.fit import fit
+from ldctlib.training.folder import write_text
 from ldctlib.training.lease import turn
 from ldctlib.units import WINDOW_OF_ANATOMY
 
@@ -138,14 +138,6 @@ def result_of(job: Job) -> Rows | None:
                 f"{result.get(fact)}, now {value}): give another folder."
             )
     return rows
-
-
-def write_text(text: str, path: Path) -> None:
-    """Write a file that is complete or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    unfinished.write_text(text, "utf-8")
-    os.replace(unfinished, path)
 
 
 def _as_rows(table: Any, job: Job) -> Rows:

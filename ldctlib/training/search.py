@@ -23,6 +23,7 @@ from ldctlib.physics.exam import Exam
 from ldctlib.training import study as trials_of
 from ldctlib.training.fit import fit
 from ldctlib.training.precision import as_facts, choose_precision, from_facts
+from ldctlib.training.recipes import recipe_facts
 from ldctlib.training.sampler import PatchSampler
 from ldctlib.training.spaces import Space, scaled, space_of, with_values
 from ldctlib.training.study import Study
@@ -151,7 +152,7 @@ def search(
     facts = {
         "seed": seed,
         "space": {name: asdict(ends) for name, ends in ranges.items()},
-        "recipe": _facts(base, ranges),
+        "recipe": _fixed(base, ranges),
         "validation data": validation.fingerprint,
         "startup": startup,
     }
@@ -209,12 +210,13 @@ def _precision(
     return as_facts(asked)
 
 
-def _facts(recipe: Recipe, searched: Iterable[str]) -> dict[str, Any]:
+def _fixed(recipe: Recipe, searched: Iterable[str]) -> dict[str, Any]:
     """What stays as it is in all trials."""
-    names = ("learning_rate", "steps", "batch", "patch")
-    fixed = {name: getattr(recipe, name) for name in names} | dict(recipe.options)
-    fixed["betas"] = recipe.betas[1] if "beta1" in searched else recipe.betas
-    return {name: value for name, value in fixed.items() if name not in searched}
+    facts = recipe_facts(recipe)
+    facts |= facts.pop("options")
+    if "beta1" in searched:
+        facts["betas"] = facts["betas"][1:]
+    return {name: value for name, value in facts.items() if name not in searched}
 
 
 def _check_patch(exams: list[Exam], largest: int) -> None:
