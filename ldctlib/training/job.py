@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping
@@ -147,10 +148,13 @@ def _as_rows(table: Any, job: Job) -> Rows:
     missing = {name for row in done for name in COLUMNS if name not in row}
     if missing or not done:
         raise ValueError(f"The evaluation must give rows with {', '.join(COLUMNS)}.")
-    return [{name: _plain(row[name]) for name in COLUMNS} for row in done]
+    return [{name: _plain(name, row[name]) for name in COLUMNS} for row in done]
 
 
-def _plain(value: Any) -> Any:
-    """A number or text for JSON; an empty text for what is missing."""
+def _plain(column: str, value: Any) -> Any:
+    """A number or text for JSON; values of a whole volume have no slice."""
     value = value.item() if isinstance(value, np.generic) else value
-    return "" if value is None or value is not value else value
+    if column == "slice":
+        # A table in which one is missing has slices 0.0, 1.0, ...
+        return "" if value in ("", None) or math.isnan(value) else int(value)
+    return value
