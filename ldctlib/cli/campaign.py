@@ -45,5 +45,5 @@ def run(options: argparse.Namespace) -> None:
     )
     print(f"The results are in {outcome.folder / 'results.csv'}")
     if outcome.failed:
-        told = "; ".join(f"{job}: {problem}" for job, problem in outcome.failed.items())
+        told = "; ".join(f"{job}: {problem.rstrip('.')}" for job, problem in outcome.failed.items())
         raise RuntimeError(f"Failed: {told}. The same call tries again.")

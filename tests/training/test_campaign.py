@@ -97,7 +97,7 @@ def test_a_failed_job_is_reported_tried_again_and_stops_no_other(tmp_path):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"steps": 31}, "steps was 30, now 31"),
+        ({"steps": 31}, "steps was 80, now 31"),
         ({"exams": noisy_exams(28)[0]}, "exams data was"),
         ({"validate_every": 3}, "settings was"),
         ({"evaluate": lambda denoisers, exams: []}, "evaluation was"),
@@ -162,7 +162,7 @@ def test_killed_and_resumed_it_has_the_same_numbers(processes, whole, tmp_path):
 
 def test_on_a_cluster_a_worker_is_killed_and_nothing_is_lost(processes, whole, tmp_path):
     distributed = pytest.importorskip("distributed")
-    killed = []
+    killed, unfinished = [], []
 
     def kill_the_worker_of_the_first_job():
         wait_for(1, tmp_path, "cnn10-0/history.csv")
@@ -171,8 +171,7 @@ def test_on_a_cluster_a_worker_is_killed_and_nothing_is_lost(processes, whole, t
         os.kill(killed[0], signal.SIGKILL)
         assert not (tmp_path / "cnn10-0" / "result.json").exists()
 
-    import dask
-
+    dask = pytest.importorskip("dask")
     with (
         dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}),
         distributed.LocalCluster(
@@ -186,6 +185,7 @@ def test_on_a_cluster_a_worker_is_killed_and_nothing_is_lost(processes, whole, t
         outcome = campaign_in(tmp_path, client=client)
         killer.join()
         assert killed[0] in workers
+        assert unfinished == [True]
         assert outcome.failed == {}
         same_numbers(outcome.rows, whole.rows, 1e-5)
         # The address does as well as the client; everything is finished.

@@ -26,11 +26,11 @@ def noisy_exams(side=24):
 
 def wait_for(number, folder, pattern):
     """The files of a folder, as soon as there are so many."""
-    for _ in range(1200):
+    for _ in range(24_000):
         files = list(folder.glob(pattern))
         if len(files) >= number:
             return files
-        time.sleep(0.1)
+        time.sleep(0.005)
     raise TimeoutError(f"{number} files {pattern} never came")
 
 
@@ -70,14 +70,8 @@ def search_slowly(path, folder):
 def campaign_in(folder, **changes):
     """Two methods with two seeds each, in a folder."""
     exams, others = noisy_exams()
-    recipe = Recipe(learning_rate=1e-3, batch=1, patch=16, steps=30)
+    recipe = Recipe(learning_rate=1e-3, batch=1, patch=16, steps=80)
     settings = {"recipes": {"cnn10": recipe, "redcnn": replace(recipe, patch=22, steps=8)}}
     settings |= {"device": "cpu", "precision": Precision(), "progress": False, "validate_every": 2}
     data = {"exams": exams, "validation": others}
     return campaign(["cnn10", "redcnn"], 2, folder=folder, **{**data, **settings, **changes})
-
-
-def exams_slowly(exams, seconds):
-    """Exams whose training takes time: they come on the worker that trains on them."""
-    time.sleep(seconds)
-    return exams
