@@ -172,7 +172,7 @@ def test_search_and_train_what_it_found(tmp_path, monkeypatch, capsys):
     said = mistake_after_output(capsys, *fails, "--perceptual", "none").splitlines()[-1]
     assert "Failed: wganvgg-0: ValueError: No perceptual network is called 'none'" in said
     (tmp_path / "no.json").write_text("[]")
-    bad = mistake(capsys, *command[:-3], "--recipes", tmp_path / "no.json", "--out", tmp_path / "x")
+    bad = mistake(capsys, *fails, "--recipes", tmp_path / "no.json")
     assert "no.json is no recipe" in bad
 
 
