@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -28,15 +26,13 @@ from ldctlib.training.job import (
     run_job,
 )
 from ldctlib.training.recipes import recipe_facts
+from ldctlib.training.workers import connected, here, on_cluster
 
 RESULTS = "results.csv"
 # Settings of `fit` that change no result.
 INCIDENTAL = ("device", "progress")
 
 Exams: TypeAlias = "Sequence[Exam] | Callable[[], Iterable[Exam]]"
-Work: TypeAlias = "Callable[[Job], Rows]"
-# A job, and its rows or the reason why there are none.
-Outcome: TypeAlias = "tuple[Job, Rows | Exception]"
 
 
 @dataclass(frozen=True)
@@ -122,14 +118,14 @@ def campaign(
     finished = {job.name: rows for job in jobs if (rows := result_of(job)) is not None}
     open_jobs = [job for job in jobs if job.name not in finished]
     failed: dict[str, str] = {}
-    with _connected(client, scheduler) as connected, _bar(jobs, finished, progress) as bar:
-        here = connected is None
+    with connected(client, scheduler) as cluster, _bar(jobs, finished, progress) as bar:
+        local = cluster is None
         sources: dict[str, Any] = {
-            name: _source(given, folder / name, here) for name, given in data.items()
+            name: _source(given, folder / name, local) for name, given in data.items()
         }
-        settings = {"progress": progress and here, **settings}
+        settings = {"progress": progress and local, **settings}
         work = partial(run_job, **sources, evaluate=evaluate, settings=settings)
-        outcomes = _here(work, open_jobs) if here else _on_cluster(work, open_jobs, connected)
+        outcomes = here(work, open_jobs) if local else on_cluster(work, open_jobs, cluster)
         for job, outcome in outcomes:
             if isinstance(outcome, Exception):
                 failed[job.name] = f"{type(outcome).__name__}: {outcome}"
@@ -170,66 +166,15 @@ def _bar(jobs: Sized, finished: Sized, progress: bool) -> Any:
     return tqdm(total=len(jobs), initial=len(finished), desc="jobs", disable=not progress)
 
 
-def _source(given: Exams, stem: Path, here: bool) -> Source:
+def _source(given: Exams, stem: Path, local: bool) -> Source:
     """A function that gives the exams wherever it is called."""
     if callable(given):
         return given
-    if here:
+    if local:
         return partial(list, given)
     path = stem.with_suffix(".safetensors")
     write_exams(given, path)
     return partial(read_exams, path)
-
-
-@contextmanager
-def _connected(client: Any, scheduler: str | None) -> Iterator[Any]:
-    """The given client, or one of our own for a scheduler, or None."""
-    if scheduler is None:
-        yield client
-        return
-    try:
-        import distributed
-    except ImportError as error:
-        raise RuntimeError(
-            "A scheduler needs dask.distributed: install ldctlib[cluster]."
-        ) from error
-    connect: Any = distributed.Client
-    with connect(scheduler) as own:
-        yield own
-
-
-def _here(work: Work, jobs: Iterable[Job]) -> Iterator[Outcome]:
-    """The jobs one after the other in this process."""
-    for job in jobs:
-        try:
-            yield job, work(job)
-        except Exception as problem:
-            yield job, problem
-
-
-def _on_cluster(work: Work, jobs: Iterable[Job], client: Any) -> Iterator[Outcome]:
-    """The jobs as they end on the workers; on the way out the others are taken back."""
-    import distributed
-
-    as_they_end: Any = distributed.as_completed
-    workers = client.scheduler_info(n_workers=-1)["workers"].values()
-    with_gpu = any("GPU" in worker["resources"] for worker in workers)
-    futures = {
-        client.submit(
-            work,
-            job,
-            pure=False,
-            key=f"{job.name}-{uuid.uuid4().hex}",
-            resources={"GPU": 1} if with_gpu else None,
-        ): job
-        for job in jobs
-    }
-    try:
-        for future in as_they_end(futures):
-            problem = future.exception()
-            yield futures[future], future.result() if problem is None else problem
-    finally:
-        client.cancel(list(futures))
 
 
 def _write(jobs: Iterable[Job], finished: Mapping[str, Rows], folder: Path) -> Rows:

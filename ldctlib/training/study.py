@@ -170,7 +170,8 @@ class Study:
 
 
 def _counts(trial: Any) -> bool:
-    return trial.state.name == "COMPLETE" or "problem" in trial.user_attrs
+    failed = trial.state.name == "FAIL" and "problem" in trial.user_attrs
+    return failed or trial.state.name == "COMPLETE"
 
 
 def _open(path: Path | None, name: str) -> Any:

@@ -24,6 +24,11 @@ def noisy_exams(side=24):
     return exams[:1], exams[1:]
 
 
+def one_side(side):
+    """The exams to train on (0) or to judge on (1)."""
+    return noisy_exams()[side]
+
+
 def wait_for(number, folder, pattern):
     """The files of a folder, as soon as there are so many."""
     for _ in range(24_000):
