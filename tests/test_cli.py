@@ -90,7 +90,7 @@ def test_denoise_dicom_and_arrays(tmp_path, scan, weights):
 def test_a_phantom_by_name_and_seed(tmp_path, monkeypatch):
     seen, asked = [], []
     monkeypatch.setattr(Denoiser, "denoise", lambda self, scan: seen.append(scan) or scan)
-    monkeypatch.setattr(cli, "_write", lambda *_: None)
+    monkeypatch.setattr(cli.denoise, "write", lambda *_: None)
     monkeypatch.setattr("ldctlib.denoisers.load", lambda *a, **k: load("cnn10", weights=None))
     small = open_scan("phantom-head", shape=(1, 32, 32))
 
@@ -147,6 +147,33 @@ def test_train_and_use(tmp_path, monkeypatch, capsys):
     assert [line.split(",")[0] for line in history] == ["step", "2", "4"]
     trained = load("cnn10", weights=tmp_path / "run" / "best.safetensors", device="cpu")
     assert np.isfinite(trained.denoise_image(scan.hu)).all()
+
+
+def test_search_and_train_what_it_found(tmp_path, monkeypatch, capsys):
+    """A tiny search; its recipe goes into a campaign, one job of which fails."""
+    scan = open_scan("phantom-abdomen", shape=(1, 128, 128), seed=2)
+    monkeypatch.setattr("ldctlib.scans.open_scan", lambda *_, **__: scan)
+    data = ["--scans", "mine", "--validation", "other", "--dose", "0.25", "--device", "cpu"]
+    folder = tmp_path / "tuned"
+    command = ["search", "cnn10", *data, "--out", str(folder), "--trials", "2"]
+    assert cli.main([*command, "--budget", "0.0001"]) == 0
+    assert "is the best of 2 trials" in capsys.readouterr().out
+    lines = (folder / "cnn10-gp.csv").read_text().splitlines()
+    assert lines[0].startswith("trial,state,ssim")
+    assert len(lines) == 3
+    recipe = ["--recipes", str(folder / "cnn10-gp.json")]
+    command = ["campaign", "cnn10", *data, *recipe, "--out", str(tmp_path / "fair")]
+    assert cli.main([*command, "--seeds", "2", "--steps", "2"]) == 0
+    assert "results.csv" in capsys.readouterr().out
+    rows = (tmp_path / "fair" / "results.csv").read_text().splitlines()
+    assert rows[0] == "method,seed,anatomy,patient,slice,metric,value"
+    assert len(rows) == 1 + 2 * 2, "seeds and metrics of one slice"
+    fails = ["campaign", "wganvgg", *data, "--out", str(tmp_path / "fails"), "--seeds", "1"]
+    said = mistake_after_output(capsys, *fails, "--perceptual", "none").splitlines()[-1]
+    assert "Failed: wganvgg-0: ValueError: No perceptual network is called 'none'" in said
+    (tmp_path / "no.json").write_text("[]")
+    bad = mistake(capsys, *fails, "--recipes", tmp_path / "no.json")
+    assert "no.json is no recipe" in bad
 
 
 def test_training_without_vgg_says_so(tmp_path, monkeypatch, capsys):
@@ -206,9 +233,10 @@ def test_version_and_help_need_no_torch():
 
 
 def documented():
-    """Every command that the README and the help show."""
-    readme = Path(__file__).parents[1] / "README.md"
-    lines = [*readme.read_text("utf-8").splitlines(), *cli.EXAMPLES.splitlines()]
+    """Every command that the README, the page on clusters and the help show."""
+    pages = [Path(__file__).parents[1] / page for page in ("README.md", "book/cluster.md")]
+    texts = [*(page.read_text("utf-8") for page in pages), cli.EXAMPLES]
+    lines = [line for text in texts for line in text.splitlines()]
     return [line.split("  ")[0] for line in map(str.strip, lines) if line.startswith("ldct ")]
 
 

@@ -1,8 +1,19 @@
-"""Training: a visible loop, patches cut in whole batches, exact resume, measured precision."""
+"""Training: a visible loop, patches cut in whole batches, exact resume, search, campaigns."""
 
+from ldctlib.training.campaign import Campaign, campaign
 from ldctlib.training.fit import fit
 from ldctlib.training.precision import choose_precision
 from ldctlib.training.sampler import PatchSampler
+from ldctlib.training.search import Search, search
 from ldctlib.training.validation import Validation
 
-__all__ = ["PatchSampler", "Validation", "choose_precision", "fit"]
+__all__ = [
+    "Campaign",
+    "PatchSampler",
+    "Search",
+    "Validation",
+    "campaign",
+    "choose_precision",
+    "fit",
+    "search",
+]

@@ -1,5 +1,7 @@
 """Small exams whose every voxel can be told apart, or whose noise can be learned away."""
 
+import multiprocessing
+
 import numpy as np
 import pytest
 from torch import nn
@@ -58,3 +60,11 @@ def numbered():
 @pytest.fixture(scope="session")
 def noisy():
     return _noisy
+
+
+@pytest.fixture(scope="session")
+def processes():
+    """Makes processes that a test may kill; the libraries are imported once for all of them."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch._dynamo", "work_small", "optuna"])
+    return context

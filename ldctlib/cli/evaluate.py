@@ -12,9 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ldctlib.cli.common import open_source
 
-def evaluate_arguments(add: Any) -> None:
-    """The arguments of the command."""
+
+def add_arguments(add: Any) -> None:
+    """What stands behind the command."""
     add("scans", nargs="*", metavar="SCAN", help="names, files or folders, phantom-chest:7")
     add(
         "--mayo",
@@ -58,7 +60,7 @@ def evaluate_arguments(add: Any) -> None:
     add("--device", help="cpu or cuda; the best there is if not given")
 
 
-def evaluate(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     """Judge trained networks on scans at a low dose, or on the Mayo data as published."""
     if bool(options.scans) == (options.mayo is not None):
         raise ValueError("Say what to evaluate on: scans, or --mayo, and not both.")
@@ -129,25 +131,13 @@ def _exams(options: argparse.Namespace) -> Iterator[Any]:
     from ldctlib.scans import read_masks
 
     for i, source in enumerate(options.scans):
-        scan = _scan(source)
+        scan = open_source(source)
         if options.anatomy:
             scan = replace(scan, anatomy=options.anatomy)
         if options.masks:
             scan = replace(scan, masks={"organs": read_masks(options.masks[i], scan)})
         exam = expose(scan, options.dose, options.seed + i, preset=options.preset)
         yield replace(exam, full=replace(exam.full, name=source))
-
-
-def _scan(source: str) -> Any:
-    """A scan by name or path; a phantom may carry its seed, as in phantom-chest:7."""
-    from ldctlib.scans import open_scan
-
-    name, colon, seed = source.partition(":")
-    if not (name.startswith("phantom-") and colon):
-        return open_scan(source)
-    if not seed.isdigit():
-        raise ValueError(f"The seed of a phantom is a number, as in {name}:7, not {seed!r}.")
-    return open_scan(name, seed=int(seed))
 
 
 def _as_text(means: Any) -> str:

@@ -1,0 +1,7 @@
+"""`python -m ldctlib.cli` is `ldct`."""
+
+import sys
+
+from ldctlib.cli import main
+
+sys.exit(main())

@@ -1,0 +1,51 @@
+"""What several commands share: scans by name, and exposures of them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+METHODS = "such as redcnn; ldct weights lists them"
+PHANTOMS = ("phantom-chest:1100", "phantom-abdomen:1100", "phantom-head:1100")
+DEVICE = "cpu or cuda; the best there is if not given"
+
+
+def add_data(add: Any) -> None:
+    """Arguments that say what is trained on."""
+    add("--scans", nargs="+", required=True, metavar="SCAN", help="names, files, phantom-chest:7")
+    add("--validation", nargs="+", metavar="SCAN", default=PHANTOMS, help="other patients")
+    add("--dose", type=float, nargs="+", default=[0.25, 0.1], help="fractions of the full dose")
+    add("--preset", default="benchmark", help="of the exposure: benchmark or clinical")
+
+
+def open_source(source: str, **options: Any) -> Any:
+    """A scan by name or path; a phantom may carry its seed, as in phantom-chest:7."""
+    from ldctlib.scans import open_scan
+
+    name, colon, seed = source.partition(":")
+    if name.startswith("phantom-") and colon:
+        if not seed.isdigit():
+            raise ValueError(f"The seed of a phantom is a number, as in {name}:7, not {seed!r}.")
+        return open_scan(name, seed=int(seed))
+    if source.endswith(".npy") and not options.get("spacing_mm"):
+        raise ValueError(f"{source} does not say how large its voxels are: give --spacing-mm.")
+    return open_scan(source, **{key: v for key, v in options.items() if v is not None})
+
+
+def exams_of(sources: Sequence[str], options: argparse.Namespace, seed: int = 0) -> list[Any]:
+    """Every scan at every dose."""
+    from ldctlib.physics import expose
+
+    scans = [open_source(source) for source in sources]
+    return [
+        expose(scan, dose=dose, preset=options.preset, seed=seed)
+        for scan in scans
+        for dose in options.dose
+    ]
+
+
+def asked_for(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Those of the named options that were given."""
+    asked = {name: getattr(options, name) for name in names}
+    return {name: value for name, value in asked.items() if value is not None}

@@ -1,0 +1,160 @@
+"""One job of a campaign: train one method with one seed, judge it, write the result."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ldctlib.denoisers import Method, Recipe
+from ldctlib.metrics import psnr, ssim
+from ldctlib.physics.exam import Exam
+from ldctlib.scans.scan import Scan
+from ldctlib.training.fit import fit
+from ldctlib.training.folder import write_text
+from ldctlib.training.lease import turn
+from ldctlib.units import WINDOW_OF_ANATOMY
+
+COLUMNS = ("method", "seed", "anatomy", "patient", "slice", "metric", "value")
+RESULT, FAILURE = "result.json", "failed.txt"
+
+Rows: TypeAlias = "list[dict[str, Any]]"
+Source: TypeAlias = "Callable[[], Iterable[Exam]]"
+Denoisers: TypeAlias = "Mapping[str, Callable[[Exam], Scan]]"
+Evaluate: TypeAlias = "Callable[[Denoisers, Iterable[Exam]], Any]"
+
+# PyTorch's global generators, and its threads, belong to one training at a time.
+_one_at_a_time = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training of a campaign.
+
+    Args:
+        method: what is trained.
+        seed: of the training.
+        recipe: its hyper-parameters.
+        folder: for checkpoints and the result.
+        facts: what the result depends on, as JSON has it.
+    """
+
+    method: Method
+    seed: int
+    recipe: Recipe
+    folder: Path
+    facts: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Method and seed, as in "cnn10-3"."""
+        return f"{self.method.name}-{self.seed}"
+
+
+def fidelity(denoisers: Denoisers, exams: Iterable[Exam]) -> Rows:
+    """PSNR and SSIM of every slice, in the window in which its anatomy is read.
+
+    Args:
+        denoisers: by the name that the column "method" gets.
+        exams: of known anatomy.
+
+    Returns:
+        Rows with the columns of `COLUMNS`; "seed" is empty.
+    """
+    rows = []
+    for exam in exams:
+        full = exam.full
+        facts = {"seed": "", "anatomy": full.anatomy, "patient": full.name}
+        window = WINDOW_OF_ANATOMY[str(full.anatomy)]
+        for method, denoise in denoisers.items():
+            test = denoise(exam).hu
+            for metric in (psnr, ssim):
+                values = metric(test, full.hu, window=window, reduce="none")
+                rows += [
+                    {"method": method, **facts, "slice": z, "metric": metric.__name__, "value": v}
+                    for z, v in enumerate(np.asarray(values, float).tolist())
+                ]
+    return rows
+
+
+def run_job(
+    job: Job,
+    exams: Source,
+    validation: Source,
+    test: Source,
+    evaluate: Evaluate,
+    settings: Mapping[str, Any],
+) -> Rows:
+    """Do a job, or what is left of it; its rows, which are in its folder as well.
+
+    Raises:
+        Exception: whatever went wrong; its traceback is in the folder.
+    """
+    # A worker that is only out of reach may still be busy with the job.
+    with _one_at_a_time, turn(job.folder / "running"):
+        finished = result_of(job)
+        if finished is not None:
+            return finished
+        try:
+            denoiser = fit(
+                job.method,
+                exams(),
+                validation(),
+                recipe=job.recipe,
+                seed=job.seed,
+                folder=job.folder,
+                **settings,
+            )
+            rows = _as_rows(evaluate({job.method.name: denoiser}, test()), job)
+        except Exception:
+            write_text(traceback.format_exc(), job.folder / FAILURE)
+            raise
+        write_text(json.dumps({**job.facts, "rows": rows}), job.folder / RESULT)
+        (job.folder / FAILURE).unlink(missing_ok=True)
+        return rows
+
+
+def result_of(job: Job) -> Rows | None:
+    """The rows of a finished job, None of another.
+
+    Raises:
+        ValueError: the folder holds the result of something else.
+    """
+    path = job.folder / RESULT
+    if not path.exists():
+        return None
+    result: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    rows: Rows = result.pop("rows")
+    for fact, value in job.facts.items():
+        if result.get(fact) != value:
+            raise ValueError(
+                f"{job.folder} holds the result of another campaign ({fact} was "
+                f"{result.get(fact)}, now {value}): give another folder."
+            )
+    return rows
+
+
+def _as_rows(table: Any, job: Job) -> Rows:
+    """Rows of a pandas table or of dicts, in the columns of the project."""
+    rows = table.to_dict("records") if hasattr(table, "to_dict") else table
+    done = [{**row, "seed": job.seed} for row in rows]
+    missing = {name for row in done for name in COLUMNS if name not in row}
+    if missing or not done:
+        raise ValueError(f"The evaluation must give rows with {', '.join(COLUMNS)}.")
+    return [{name: _plain(name, row[name]) for name in COLUMNS} for row in done]
+
+
+def _plain(column: str, value: Any) -> Any:
+    """A number or text for JSON; values of a whole volume have no slice."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if column == "slice":
+        # A table in which one is missing has slices 0.0, 1.0, ...
+        return "" if value in ("", None) or math.isnan(value) else int(value)
+    return value
