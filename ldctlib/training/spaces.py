@@ -64,8 +64,13 @@ HAS: Mapping[str, tuple[str, ...]] = {
     "transct": ("learning_rate", "steps", "batch"),  # its patch is the whole slice
     "bilateral": (*USUAL, "range_rate", "sigma_xyz", "sigma_r"),
 }
+# Six halvings in its discriminator leave nothing of a smaller patch.
+NARROWER: Mapping[str, Space] = {"dugan": {"patch": Range(64, 128, whole=True)}}
 SPACES: Mapping[str, Space] = MappingProxyType(
-    {method: {name: RANGES[name] for name in names} for method, names in HAS.items()}
+    {
+        method: {name: RANGES[name] for name in names} | dict(NARROWER.get(method, {}))
+        for method, names in HAS.items()
+    }
 )
 
 
