@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from ldctlib.denoisers import METHODS, Precision, Recipe, network
+from ldctlib.denoisers import METHODS, Precision, Recipe, network, unet
 from ldctlib.denoisers.dugan import BENCHMARK_BETAS, DualDomain, distance_to, sobel
 from ldctlib.denoisers.unet import Discriminator
 
 CPU = torch.device("cpu")
+small = pytest.mark.usefixtures("small_judges")
 
 
 class Judge(nn.Module):
@@ -22,6 +23,12 @@ class Judge(nn.Module):
 
     def forward(self, x):
         return self.factor * x.mean((1, 2, 3)), self.factor * x
+
+
+@pytest.fixture
+def small_judges(monkeypatch):
+    """Instead of twice 57 million weights."""
+    monkeypatch.setattr(unet, "CHANNELS", (1, *[8] * 7))
 
 
 def make(judge=Judge, **options):
@@ -50,6 +57,7 @@ def test_sobel_of_a_ramp():
     torch.testing.assert_close(sobel(ramp.mT)[0, 0, 1:-1, 1:-1], slope)
 
 
+@small
 def test_the_low_dose_counts_as_fake():
     """Without CutMix the loss of a judge has six terms."""
     objective = make(cutmix_probability=0.0, critic_steps=1)
@@ -63,6 +71,7 @@ def test_the_low_dose_counts_as_fake():
     torch.testing.assert_close(losses["images"], expected.detach())
 
 
+@small
 def test_cutmix_adds_what_the_pixels_are():
     objective = make(cutmix_probability=1.0, cutmix_warm_up=0, cutmix=0.0)
     plain = make(cutmix_probability=0.0)
@@ -78,6 +87,7 @@ def test_cutmix_adds_what_the_pixels_are():
     torch.testing.assert_close(update, ours)
 
 
+@small
 def test_cutmix_begins_slowly():
     objective = make(cutmix_probability=0.5, cutmix_warm_up=100)
     assert objective._cutmix_probability() == pytest.approx(0.005)
@@ -87,6 +97,7 @@ def test_cutmix_begins_slowly():
     assert objective._cutmix_probability() == 0.5
 
 
+@small
 def test_loss_of_the_generator():
     objective = make(cutmix_probability=0.0, adversarial=2.0, edge=3.0, pixel=5.0)
     low, full = patches()
@@ -100,11 +111,13 @@ def test_loss_of_the_generator():
     torch.testing.assert_close(objective.step(low, full)["loss"], expected.detach())
 
 
+@small
 def test_betas_of_the_configuration_are_honoured():
     assert make().optimiser.param_groups[0]["betas"] == (0.653411010331042, 0.999)
     assert BENCHMARK_BETAS == (0.9, 0.999)
 
 
+@small
 def test_both_judges_begin_alike_and_part():
     objective = make(judge=None)
     one, other = objective.images.state_dict(), objective.edges.state_dict()
@@ -113,6 +126,7 @@ def test_both_judges_begin_alike_and_part():
     assert not torch.equal(objective.images.conv_out.weight, objective.edges.conv_out.weight)
 
 
+@small
 def test_resume_is_exact():
     low, full = patches()
     whole, first, second = (make(cutmix_probability=0.5, cutmix_warm_up=1) for _ in range(3))
