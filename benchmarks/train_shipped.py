@@ -41,7 +41,7 @@ SHORT = {"balance": 2.0, "clip": 0.3, "decay": True}
 FROM_IDENTITY = {**SHORT, "start": "identity"}
 STAND_IN = {"perceptual": "random-vgg19-shallow", "perceptual_weight": 10.0}
 # Weights of the losses after division by the noise, which makes the pixel loss about 1.
-LOSSES = {"adversarial": 0.02, "edge": 0.5, "cutmix_warm_up": 200}
+LOSSES = {"adversarial": 0.02, "edge": 0.5, "cutmix_warm_up": 200, "critic_steps": 1}
 TILE = 128  # the side of the small TransCT
 
 
@@ -58,12 +58,15 @@ RECIPES = {
     "wganvgg": short("wganvgg", 3e-4, batch=4, **FROM_IDENTITY, **STAND_IN),
     "resnet": short("resnet", 3e-4, batch=4, **FROM_IDENTITY),
     "qae": short("qae", 1e-4, batch=8, **FROM_IDENTITY),
-    "dugan": short("dugan", 2e-4, batch=4, **FROM_IDENTITY, **LOSSES),
+    "dugan": short("dugan", 5e-5, batch=4, **SHORT, **LOSSES),
     "transct": short("transct", 3e-4, batch=4, patch=TILE, **SHORT),
     "bilateral": short("bilateral", 1e-2, batch=4, **SHORT, range_rate=1e-2, sigma_r=0.1),
 }
 # Options of the network, where it is not the published one.
 NETWORKS = {"transct": {"size": TILE}}
+# Two judges of 57 million weights each leave time for a few hundred steps: not enough to begin
+# with nothing. The generator is the network of RED-CNN, and begins with its weights.
+BEGIN_WITH = {"dugan": "redcnn"}
 # Without a skip connection bfloat16 would round the whole image to steps of up to 4 HU.
 BFLOAT16 = {"redcnn", "resnet", "dugan"}
 
@@ -71,7 +74,14 @@ BFLOAT16 = {"redcnn", "resnet", "dugan"}
 def chosen(name: str) -> Method:
     """The method, with the network that is trained here."""
     method = METHODS[name]
-    return replace(method, network=partial(method.network, **NETWORKS.get(name, {})))
+    return replace(method, network=partial(untrained, name))
+
+
+def untrained(name: str) -> torch.nn.Module:
+    """The network as its training begins."""
+    if name in BEGIN_WITH:
+        return load(BEGIN_WITH[name], device="cpu").network.requires_grad_(True)
+    return METHODS[name].network(**NETWORKS.get(name, {}))
 
 
 def prepare(options: argparse.Namespace) -> None:
@@ -118,9 +128,8 @@ def planned_steps(options: argparse.Namespace, sampler: PatchSampler, plan: Path
     on_gpu = sampler.device.type == "cuda"
     clock = time.perf_counter if on_gpu else time.process_time
     dtype = torch.bfloat16 if options.method in BFLOAT16 else None
-    method = chosen(options.method)
-    objective = method.objective(
-        method.network(),
+    objective = METHODS[options.method].objective(
+        untrained(options.method),
         RECIPES[options.method],
         device=sampler.device,
         precision=Precision(dtype, channels_last=True),
@@ -156,6 +165,8 @@ def card(options: argparse.Namespace) -> None:
         "presets": PRESETS,
         "doses": DOSES,
     }
+    if options.method in BEGIN_WITH:
+        facts["began with the weights of"] = BEGIN_WITH[options.method]
     if options.method in NETWORKS:
         facts |= {"network": NETWORKS[options.method], "tiles": True}
     stored = store(trained, target, facts)
@@ -167,10 +178,9 @@ def card(options: argparse.Namespace) -> None:
 
 def load_best(name: str, path: Path) -> Denoiser:
     """The trained network; the file does not say what network it is, where it is another one."""
-    method = chosen(name)
-    network = method.network()
+    network = untrained(name)
     network.load_state_dict(load_file(path))
-    return Denoiser(method, network, tiles=name in NETWORKS)
+    return Denoiser(METHODS[name], network, tiles=name in NETWORKS)
 
 
 def store(trained: Denoiser, target: Path, facts: dict) -> str:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ldctlib.denoisers.method import Method, Precision, Recipe
+from ldctlib.denoisers.method import Method, Recipe
 from ldctlib.denoisers.objective import Supervised
 
 SMALLEST_WINDOW = 5
@@ -115,20 +115,11 @@ class TwoRates(Supervised):
     with); and those of `Supervised`.
 
     Args:
-        network, recipe, device, precision, seed, options: as for `Supervised`.
+        network, recipe, others: as for `Supervised`.
     """
 
-    def __init__(
-        self,
-        network: nn.Module,
-        recipe: Recipe,
-        *,
-        device: torch.device,
-        precision: Precision,
-        seed: int,
-        **options: Any,
-    ) -> None:
-        super().__init__(network, recipe, device=device, precision=precision, seed=seed, **options)
+    def __init__(self, network: nn.Module, recipe: Recipe, **others: Any) -> None:
+        super().__init__(network, recipe, **others)
         in_space: list[nn.Parameter] = []
         in_range: list[nn.Parameter] = []
         for name, sigma in network.named_parameters():

@@ -10,23 +10,18 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ldctlib.denoisers.method import Method, Precision, Recipe
-from ldctlib.denoisers.objective import (
-    noise_scale,
-    restore,
-    set_rate,
-    shorten_gradient,
-    start_as_identity,
-    state_of,
-)
+from ldctlib.denoisers.method import Method, Recipe
+from ldctlib.denoisers.objective import Supervised, noise_scale, set_rate, shorten_gradient
 from ldctlib.denoisers.redcnn import Network
 from ldctlib.denoisers.unet import Discriminator
+
+Scores: TypeAlias = "tuple[Tensor, Tensor]"
 
 # What the published training used, whatever its configuration said.
 BENCHMARK_BETAS = (0.9, 0.999)
@@ -67,13 +62,13 @@ def cutmix_mask(height: int, width: int, share: float, x: float, y: float) -> Te
     return mask
 
 
-def distance_to(scores: tuple[Tensor, Tensor], target: float) -> Tensor:
+def distance_to(scores: Scores, target: float) -> Tensor:
     """Mean squared distance of both answers of a discriminator to one number, added up."""
     image, pixels = scores
     return (image - target).square().mean() + (pixels - target).square().mean()
 
 
-class DualDomain:
+class DualDomain(Supervised):
     """Two least-squares discriminators with CutMix, and two pixel losses.
 
     discriminator D  sum over both its answers of (D(y) - 1)^2 + D(G(x))^2 + D(x)^2, and, where a
@@ -90,40 +85,20 @@ class DualDomain:
     Args:
         network: the generator.
         recipe: hyper-parameters.
-        device: where the training runs.
-        precision: numeric type and memory format; the discriminators' updates stay in float32.
-        seed: of the discriminators' initial weights and of CutMix.
-        options: override those of the recipe.
+        seed: of the discriminators' initial weights and of CutMix, too.
+        others: as for `Supervised`.
     """
 
     parts = ("network", "images", "edges", "optimiser", "images_optimiser", "edges_optimiser")
 
-    def __init__(
-        self,
-        network: nn.Module,
-        recipe: Recipe,
-        *,
-        device: torch.device,
-        precision: Precision,
-        seed: int,
-        **options: Any,
-    ) -> None:
-        self.recipe, self.device, self.precision = recipe, device, precision
-        self.options = {**recipe.options, **options}
-        if self.options.get("start") == "identity":
-            start_as_identity(network, seed)
+    def __init__(self, network: nn.Module, recipe: Recipe, *, seed: int, **others: Any) -> None:
+        super().__init__(network, recipe, seed=seed, **others)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            images = Discriminator()
-        self.network = precision.prepare(network.to(device))
-        self.images = precision.prepare(images.to(device))
+            self.images = Discriminator().to(self.device)
         self.edges = copy.deepcopy(self.images)
-        settings: dict[str, Any] = {"lr": recipe.learning_rate, "betas": recipe.betas}
-        self.optimiser = torch.optim.Adam(self.network.parameters(), **settings)
-        self.images_optimiser = torch.optim.Adam(self.images.parameters(), **settings)
-        self.edges_optimiser = torch.optim.Adam(self.edges.parameters(), **settings)
+        self.images_optimiser, self.edges_optimiser = map(self._adam, (self.images, self.edges))
         self.generator = torch.Generator().manual_seed(seed)
-        self.steps_done = 0
 
     def step(self, low: Tensor, full: Tensor) -> dict[str, Tensor]:
         """One update of all three networks on normalised patches (N, 1, P, P)."""
@@ -150,13 +125,13 @@ class DualDomain:
         full: Tensor,
         fake: Tensor,
     ) -> Tensor:
-        real, drawn = critic(full), critic(fake)
-        loss = distance_to(real, 1) + distance_to(drawn, 0) + distance_to(critic(low), 0)
+        real, drawn, noisy = self._judge(critic, full, fake, low)
+        loss = distance_to(real, 1) + distance_to(drawn, 0) + distance_to(noisy, 0)
         chance, share, x, y = torch.rand(4, generator=self.generator).tolist()
         if chance < self._cutmix_probability():
             height, width = full.shape[-2:]
             mask = cutmix_mask(height, width, share, x * width, y * height).to(full)
-            image, pixels = critic(mask * full + (1 - mask) * fake)
+            ((image, pixels),) = self._judge(critic, mask * full + (1 - mask) * fake)
             pasted = mask * real[1] + (1 - mask) * drawn[1]
             loss = loss + image.square().mean() + (pixels - mask).square().mean()
             loss = loss + self.options["cutmix"] * (pixels - pasted).square().mean()
@@ -164,6 +139,13 @@ class DualDomain:
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         return loss.detach()
+
+    def _judge(self, critic: nn.Module, *batches: Tensor) -> list[Scores]:
+        """Both answers to each batch. Together, because the spectral norm costs as much as they."""
+        with self.precision.context(self.device):
+            image, pixels = critic(torch.cat(batches))
+        sizes = [len(batch) for batch in batches]
+        return list(zip(image.float().split(sizes), pixels.float().split(sizes), strict=True))
 
     def _cutmix_probability(self) -> float:
         risen = min((self.steps_done + 1) / max(self.options["cutmix_warm_up"], 1), 1.0)
@@ -180,7 +162,10 @@ class DualDomain:
         pixel, edge = error.mean(), edge.mean()
         for critic in (self.images, self.edges):
             critic.requires_grad_(False)
-        adversarial = distance_to(self.images(fake), 1) + distance_to(self.edges(fake_edges), 1)
+        (on_image,), (on_edges,) = (
+            self._judge(critic, x) for critic, x in ((self.images, fake), (self.edges, fake_edges))
+        )
+        adversarial = distance_to(on_image, 1) + distance_to(on_edges, 1)
         loss = self.options["adversarial"] * adversarial + self.options["pixel"] * pixel
         loss = loss + self.options["edge"] * edge
         self.optimiser.zero_grad(set_to_none=True)
@@ -190,15 +175,6 @@ class DualDomain:
         for critic in (self.images, self.edges):
             critic.requires_grad_(True)
         return {"loss": loss.detach(), "pixel": pixel.detach(), "adversarial": adversarial.detach()}
-
-    def state_dict(self) -> dict[str, Any]:
-        """All three networks and optimisers, position and random state."""
-        return {**state_of(self, self.parts), "generator": self.generator.get_state()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from `state_dict`."""
-        restore(self, self.parts, state)
-        self.generator.set_state(state["generator"])
 
 
 METHOD = Method(

@@ -123,21 +123,8 @@ def shorten_gradient(network: nn.Module, options: Mapping[str, Any]) -> None:
         nn.utils.clip_grad_norm_(network.parameters(), options["clip"])
 
 
-def state_of(objective: Any, parts: Iterable[str]) -> dict[str, Any]:
-    """State dicts of some attributes of an objective, and its position."""
-    states = {name: getattr(objective, name).state_dict() for name in parts}
-    return {**states, "steps_done": objective.steps_done}
-
-
-def restore(objective: Any, parts: Iterable[str], state: Mapping[str, Any]) -> None:
-    """Put `state_of` back."""
-    for name in parts:
-        getattr(objective, name).load_state_dict(state[name])
-    objective.steps_done = state["steps_done"]
-
-
 class Supervised:
-    """One network, one Adam, mean squared error.
+    """One network, one Adam, mean squared error; what other objectives begin with.
 
     Options of the recipe, none of them in the published ones: ``balance=2.0`` divides the error
     of every patch by its `noise_scale` with that floor in HU, ``clip=0.3`` shortens a longer
@@ -154,7 +141,8 @@ class Supervised:
         options: override those of the recipe.
     """
 
-    parts = ("network", "optimiser")
+    parts: tuple[str, ...] = ("network", "optimiser")
+    generator: torch.Generator | None = None
 
     def __init__(
         self,
@@ -171,9 +159,7 @@ class Supervised:
         if self.options.get("start") == "identity":
             start_as_identity(network, seed)
         self.network = precision.prepare(network.to(device))
-        self.optimiser = torch.optim.Adam(
-            self.network.parameters(), lr=recipe.learning_rate, betas=recipe.betas, fused=True
-        )
+        self.optimiser = self._adam(self.network)
         self.steps_done = 0
 
     def step(self, low: Tensor, full: Tensor) -> dict[str, Tensor]:
@@ -194,9 +180,20 @@ class Supervised:
         return {"loss": loss.detach()}
 
     def state_dict(self) -> dict[str, Any]:
-        """Network, optimiser and position."""
-        return state_of(self, self.parts)
+        """Networks, optimisers, position and random state."""
+        state = {name: getattr(self, name).state_dict() for name in self.parts}
+        if self.generator is not None:
+            state["generator"] = self.generator.get_state()
+        return {**state, "steps_done": self.steps_done}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from `state_dict`."""
-        restore(self, self.parts, state)
+        for name in self.parts:
+            getattr(self, name).load_state_dict(state[name])
+        if self.generator is not None:
+            self.generator.set_state(state["generator"].cpu())
+        self.steps_done = state["steps_done"]
+
+    def _adam(self, network: nn.Module) -> torch.optim.Optimizer:
+        rate, betas = self.recipe.learning_rate, self.recipe.betas
+        return torch.optim.Adam(network.parameters(), lr=rate, betas=betas, fused=True)

@@ -13,15 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ldctlib.denoisers.method import Method, Precision, Recipe
-from ldctlib.denoisers.objective import (
-    noise_scale,
-    restore,
-    set_rate,
-    shorten_gradient,
-    start_as_identity,
-    state_of,
-)
+from ldctlib.denoisers.method import Method, Recipe
+from ldctlib.denoisers.objective import Supervised, noise_scale, set_rate, shorten_gradient
 from ldctlib.denoisers.perceptual import perceptual_network
 
 
@@ -100,7 +93,7 @@ def gradient_penalty(critic: nn.Module, fake: Tensor, real: Tensor, share: Tenso
     return penalty
 
 
-class Adversarial:
+class Adversarial(Supervised):
     """Wasserstein critic with gradient penalty, and a perceptual loss.
 
     critic     L_D = mean D(G(x)) - mean D(y) + penalty * gradient penalty
@@ -114,38 +107,20 @@ class Adversarial:
     Args:
         network: the generator.
         recipe: hyper-parameters; ``patch`` fixes the size of the critic.
-        device: where the training runs.
-        precision: numeric type and memory format; the critic's update stays in float32.
-        seed: of the critic's initial weights and of the mixtures.
-        options: override those of the recipe.
+        seed: of the critic's initial weights and of the mixtures, too.
+        others: as for `Supervised`; the critic's update stays in float32.
     """
 
     parts = ("network", "critic", "optimiser", "critic_optimiser")
 
-    def __init__(
-        self,
-        network: nn.Module,
-        recipe: Recipe,
-        *,
-        device: torch.device,
-        precision: Precision,
-        seed: int,
-        **options: Any,
-    ) -> None:
-        self.recipe, self.device, self.precision = recipe, device, precision
-        self.options = {**recipe.options, **options}
-        self.features = perceptual_network(self.options["perceptual"]).to(device)
-        if self.options.get("start") == "identity":
-            start_as_identity(network, seed)
+    def __init__(self, network: nn.Module, recipe: Recipe, *, seed: int, **others: Any) -> None:
+        super().__init__(network, recipe, seed=seed, **others)
+        self.features = perceptual_network(self.options["perceptual"]).to(self.device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.critic = precision.prepare(Critic(recipe.patch).to(device))
-        self.network = precision.prepare(network.to(device))
-        settings: dict[str, Any] = {"lr": recipe.learning_rate, "betas": recipe.betas}
-        self.optimiser = torch.optim.Adam(self.network.parameters(), **settings)
-        self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), **settings)
-        self.generator = torch.Generator(device).manual_seed(seed)
-        self.steps_done = 0
+            self.critic = self.precision.prepare(Critic(recipe.patch).to(self.device))
+        self.critic_optimiser = self._adam(self.critic)
+        self.generator = torch.Generator(self.device).manual_seed(seed)
 
     def step(self, low: Tensor, full: Tensor) -> dict[str, Tensor]:
         """One update of critic and generator on normalised patches (N, 1, P, P)."""
@@ -185,15 +160,6 @@ class Adversarial:
         self.optimiser.step()
         self.critic.requires_grad_(True)
         return {"loss": loss.detach(), "perceptual": perceptual.detach(), "score": score.detach()}
-
-    def state_dict(self) -> dict[str, Any]:
-        """Both networks, both optimisers, position and random state."""
-        return {**state_of(self, self.parts), "generator": self.generator.get_state()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from `state_dict`."""
-        restore(self, self.parts, state)
-        self.generator.set_state(state["generator"].cpu())
 
 
 METHOD = Method(
