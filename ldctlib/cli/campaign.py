@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ def add_arguments(add: Any) -> None:
     add("--recipes", nargs="+", default=[], metavar="FILE", help="that ldct search has written")
     add("--steps", type=int, help="updates; those of the recipe if not given")
     add("--scheduler", metavar="ADDRESS", help="of a Dask cluster that sees the folder, too")
+    add("--metrics", nargs="+", metavar="METRIC", help="as in ldct evaluate")
     add("--perceptual", help="network of the perceptual loss: vgg19, or a stand-in for it")
     add("--validate-every", type=int, default=500, metavar="STEPS")
     add("--device", help=DEVICE)
@@ -27,8 +29,10 @@ def add_arguments(add: Any) -> None:
 def run(options: argparse.Namespace) -> None:
     """Train methods with several seeds each, here or on a cluster, and judge them all."""
     from ldctlib.training import campaign
+    from ldctlib.training.campaign import EVALUATION
     from ldctlib.training.recipes import read_recipe
 
+    asked = {"metrics": options.metrics} if options.metrics else {}
     outcome = campaign(
         options.methods,
         options.seeds,
@@ -38,6 +42,7 @@ def run(options: argparse.Namespace) -> None:
         folder=options.out,
         recipes=dict(read_recipe(Path(file)) for file in options.recipes),
         steps=options.steps,
+        evaluate=partial(EVALUATION, **asked) if asked else EVALUATION,
         scheduler=options.scheduler,
         validate_every=options.validate_every,
         device=options.device,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 METHODS = "such as redcnn; ldct weights lists them"
@@ -34,15 +35,17 @@ def open_source(source: str, **options: Any) -> Any:
 
 
 def exams_of(sources: Sequence[str], options: argparse.Namespace, seed: int = 0) -> list[Any]:
-    """Every scan at every dose."""
+    """Every scan at every dose, named by both."""
     from ldctlib.physics import expose
 
-    scans = [open_source(source) for source in sources]
-    return [
-        expose(scan, dose=dose, preset=options.preset, seed=seed)
-        for scan in scans
-        for dose in options.dose
-    ]
+    exams = []
+    for source in sources:
+        scan = open_source(source)
+        for dose in options.dose:
+            exam = expose(scan, dose=dose, preset=options.preset, seed=seed)
+            name = f"{source} at {dose:.0%}"
+            exams.append(replace(exam, full=replace(exam.full, name=name)))
+    return exams
 
 
 def asked_for(options: argparse.Namespace, *names: str) -> dict[str, Any]:

@@ -12,25 +12,20 @@ from tqdm.auto import tqdm
 
 from ldctlib.denoisers import Method, Recipe
 from ldctlib.denoisers.registry import method as registered
+from ldctlib.metrics import evaluate as judge
+from ldctlib.metrics._tables import pandas, tidy
 from ldctlib.physics.exam import Exam
 from ldctlib.training.exam_files import fingerprint, read_exams, write_exams
 from ldctlib.training.folder import write_table
-from ldctlib.training.job import (
-    COLUMNS,
-    Evaluate,
-    Job,
-    Rows,
-    Source,
-    fidelity,
-    result_of,
-    run_job,
-)
+from ldctlib.training.job import Evaluate, Job, Rows, Source, result_of, run_job
 from ldctlib.training.recipes import recipe_facts
 from ldctlib.training.workers import connected, here, on_cluster
 
 RESULTS = "results.csv"
 # Settings of `fit` that change no result.
 INCIDENTAL = ("device", "progress")
+# The low dose is the same in all jobs.
+EVALUATION = partial(judge, low_dose=False)
 
 Exams: TypeAlias = "Sequence[Exam] | Callable[[], Iterable[Exam]]"
 
@@ -50,10 +45,8 @@ class Campaign:
     failed: Mapping[str, str]
 
     def table(self) -> Any:
-        """The rows as a pandas table: method, seed, anatomy, patient, slice, metric, value."""
-        import pandas as pd
-
-        return pd.DataFrame(self.rows, columns=list(COLUMNS))
+        """The rows as a pandas table, as from `metrics.evaluate`."""
+        return tidy(tuple(row.values()) for row in self.rows)
 
 
 def campaign(
@@ -66,7 +59,7 @@ def campaign(
     test: Exams | None = None,
     recipes: Mapping[str, Recipe] | None = None,
     steps: int | None = None,
-    evaluate: Evaluate = fidelity,
+    evaluate: Evaluate = EVALUATION,
     client: Any = None,
     scheduler: str | None = None,
     progress: bool = True,
@@ -94,7 +87,7 @@ def campaign(
         recipes: hyper-parameters by method, where they are not the published ones.
         steps: number of updates; those of the recipe if None.
         evaluate: called with ({method: denoiser}, test exams), gives a pandas table or dicts with
-            the columns of the results; PSNR and SSIM of every slice if not given.
+            the columns of the results; `metrics.evaluate` without the low dose if not given.
         client: of ``dask.distributed``.
         scheduler: or the address of its scheduler.
         progress: show progress bars.
@@ -111,6 +104,8 @@ def campaign(
     test = validation if test is None else test
     data = {"exams": exams, "validation": validation, "test": test}
     data = {name: given if callable(given) else list(given) for name, given in data.items()}
+    if evaluate is EVALUATION:
+        _check_names(data["test"])
     facts = {f"{name} data": fingerprint(given) for name, given in data.items()}
     facts["evaluation"] = fingerprint(evaluate)
     facts["settings"] = str({k: v for k, v in sorted(settings.items()) if k not in INCIDENTAL})
@@ -135,6 +130,15 @@ def campaign(
                 _write(jobs, finished, folder)
             bar.update()
     return Campaign(folder, _write(jobs, finished, folder), failed)
+
+
+def _check_names(test: Exams) -> None:
+    """Raise what the evaluation would raise, before anything is trained."""
+    pandas()
+    names = [] if callable(test) else [exam.full.name for exam in test]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ValueError(f"Two test exams are called {twice.pop()}: give their scans other names.")
 
 
 def _jobs(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping
@@ -14,15 +13,13 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ldctlib.denoisers import Method, Recipe
-from ldctlib.metrics import psnr, ssim
+from ldctlib.metrics._tables import COLUMNS
 from ldctlib.physics.exam import Exam
 from ldctlib.scans.scan import Scan
 from ldctlib.training.fit import fit
 from ldctlib.training.folder import write_text
 from ldctlib.training.lease import turn
-from ldctlib.units import WINDOW_OF_ANATOMY
 
-COLUMNS = ("method", "seed", "anatomy", "patient", "slice", "metric", "value")
 RESULT, FAILURE = "result.json", "failed.txt"
 
 Rows: TypeAlias = "list[dict[str, Any]]"
@@ -56,32 +53,6 @@ class Job:
     def name(self) -> str:
         """Method and seed, as in "cnn10-3"."""
         return f"{self.method.name}-{self.seed}"
-
-
-def fidelity(denoisers: Denoisers, exams: Iterable[Exam]) -> Rows:
-    """PSNR and SSIM of every slice, in the window in which its anatomy is read.
-
-    Args:
-        denoisers: by the name that the column "method" gets.
-        exams: of known anatomy.
-
-    Returns:
-        Rows with the columns of `COLUMNS`; "seed" is empty.
-    """
-    rows = []
-    for exam in exams:
-        full = exam.full
-        facts = {"seed": "", "anatomy": full.anatomy, "patient": full.name}
-        window = WINDOW_OF_ANATOMY[str(full.anatomy)]
-        for method, denoise in denoisers.items():
-            test = denoise(exam).hu
-            for metric in (psnr, ssim):
-                values = metric(test, full.hu, window=window, reduce="none")
-                rows += [
-                    {"method": method, **facts, "slice": z, "metric": metric.__name__, "value": v}
-                    for z, v in enumerate(np.asarray(values, float).tolist())
-                ]
-    return rows
 
 
 def run_job(
@@ -143,8 +114,9 @@ def result_of(job: Job) -> Rows | None:
 
 def _as_rows(table: Any, job: Job) -> Rows:
     """Rows of a pandas table or of dicts, in the columns of the project."""
-    rows = table.to_dict("records") if hasattr(table, "to_dict") else table
-    done = [{**row, "seed": job.seed} for row in rows]
+    if hasattr(table, "to_dict"):
+        table = table.astype(object).where(table.notna(), None).to_dict("records")
+    done = [{**row, "seed": job.seed} for row in table]
     missing = {name for row in done for name in COLUMNS if name not in row}
     if missing or not done:
         raise ValueError(f"The evaluation must give rows with {', '.join(COLUMNS)}.")
@@ -152,9 +124,9 @@ def _as_rows(table: Any, job: Job) -> Rows:
 
 
 def _plain(column: str, value: Any) -> Any:
-    """A number or text for JSON; values of a whole volume have no slice."""
+    """A number or text for JSON; the value of a whole volume has no slice."""
     value = value.item() if isinstance(value, np.generic) else value
     if column == "slice":
         # A table in which one is missing has slices 0.0, 1.0, ...
-        return "" if value in ("", None) or math.isnan(value) else int(value)
+        return None if value in ("", None) else int(value)
     return value

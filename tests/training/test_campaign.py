@@ -13,15 +13,16 @@ from functools import partial
 
 import numpy as np
 import pytest
-from work_small import campaign_in, noisy_exams, one_side, wait_for
+from work_small import FIDELITY, campaign_in, noisy_exams, one_side, wait_for
 
 from ldctlib.denoisers import Recipe, load
 from ldctlib.masks import Masks
-from ldctlib.metrics import psnr, ssim
+from ldctlib.metrics import evaluate, psnr, ssim
+from ldctlib.metrics._tables import COLUMNS
 from ldctlib.physics.exam import Exam
 from ldctlib.training import campaign, fit
+from ldctlib.training.campaign import EVALUATION
 from ldctlib.training.exam_files import fingerprint, read_exams, write_exams
-from ldctlib.training.job import COLUMNS, fidelity
 
 JOBS = ["cnn10-0", "cnn10-1", "redcnn-0", "redcnn-1"]
 
@@ -44,7 +45,7 @@ def test_the_results_are_one_tidy_table(whole):
     table = whole.table()
     assert whole.failed == {}
     assert tuple(table.columns) == COLUMNS
-    assert len(table) == 2 * 2 * 2 * 2, "methods, seeds, slices, metrics"
+    assert len(table) == 2 * 2 * 3 * 2, "methods, seeds, slices and volume, metrics"
     assert set(table.anatomy) == {"chest"}
     assert set(table.patient) == {"b"}
     assert table.groupby(["method", "seed", "metric"]).value.mean().nunique() == 8
@@ -79,7 +80,7 @@ def test_a_failed_job_is_reported_tried_again_and_stops_no_other(tmp_path):
     def evaluate(denoisers, exams):
         if "cnn10" in denoisers and not (tmp_path / "mended").exists():
             raise OSError("the disk is full")
-        return fidelity(denoisers, exams)
+        return FIDELITY(denoisers, exams)
 
     outcome = campaign_in(tmp_path, evaluate=evaluate)
     assert outcome.failed == {
@@ -126,13 +127,35 @@ def test_a_pandas_table_is_an_evaluation_too(tmp_path):
 
     table = campaign_in(tmp_path, steps=1, evaluate=evaluate).table()
     assert table.seed.tolist() == [0, 1, 0, 1]
-    assert table.slice.tolist() == [""] * 4
+    assert table.slice.isna().tolist() == [True] * 4
+
+
+def test_if_nothing_is_said_the_evaluation_is_that_of_the_library(tmp_path):
+    exams, others = noisy_exams(48)
+    settings = {"steps": 1, "exams": exams, "validation": others, "evaluate": EVALUATION}
+    outcome = campaign_in(tmp_path, **settings)
+    table = outcome.table()
+    assert set(table.metric) == {"psnr", "ssim", "vif", "rmse"}
+    weights = tmp_path / "cnn10-1" / "best.safetensors"
+    trained = {("cnn10", 1): load("cnn10", weights=weights, device="cpu")}
+    expected = evaluate(trained, others, low_dose=False)
+    found = table.query("method == 'cnn10' and seed == 1").reset_index(drop=True)
+    assert found[["slice", "metric"]].equals(expected[["slice", "metric"]])
+    np.testing.assert_allclose(found["value"], expected["value"], rtol=1e-6)
+
+
+def test_two_test_exams_of_one_name_are_refused_before_anything_is_trained(tmp_path):
+    _, others = noisy_exams()
+    with pytest.raises(ValueError, match="Two test exams are called b"):
+        campaign_in(tmp_path, test=others * 2, evaluate=EVALUATION)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_method_of_your_own_and_chosen_seeds(tiny, tmp_path):
     exams, others = noisy_exams()
     recipes = {"tiny": replace(tiny.recipe, patch=16), "cnn10": Recipe(1e-3, 1, 16, 2)}
     settings = {"device": "cpu", "progress": False, "folder": tmp_path, "steps": 2}
+    settings["evaluate"] = FIDELITY
     outcome = campaign([tiny, "cnn10"], [5, 7], exams, others, recipes=recipes, **settings)
     assert outcome.failed == {}
     assert {(row["method"], row["seed"]) for row in outcome.rows} == {

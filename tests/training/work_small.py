@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from ldctlib.denoisers import Precision, Recipe
 from ldctlib.physics.exam import Exam
 from ldctlib.scans.scan import Scan
 from ldctlib.training import Validation, campaign, search
+from ldctlib.training.campaign import EVALUATION
 from ldctlib.training.spaces import Range
 
 
@@ -22,6 +24,10 @@ def noisy_exams(side=24):
         low = full.with_hu(hu + random.normal(0, 40, hu.shape))
         exams.append(Exam(full=full, low=low, sinogram=None, dose=0.25))
     return exams[:1], exams[1:]
+
+
+# VIF takes larger slices.
+FIDELITY = partial(EVALUATION, metrics=("psnr", "ssim"))
 
 
 def one_side(side):
@@ -77,6 +83,12 @@ def campaign_in(folder, **changes):
     exams, others = noisy_exams()
     recipe = Recipe(learning_rate=1e-3, batch=1, patch=16, steps=80)
     settings = {"recipes": {"cnn10": recipe, "redcnn": replace(recipe, patch=22, steps=8)}}
-    settings |= {"device": "cpu", "precision": Precision(), "progress": False, "validate_every": 2}
+    settings |= {
+        "evaluate": FIDELITY,
+        "device": "cpu",
+        "precision": Precision(),
+        "progress": False,
+        "validate_every": 2,
+    }
     data = {"exams": exams, "validation": others}
     return campaign(["cnn10", "redcnn"], 2, folder=folder, **{**data, **settings, **changes})
