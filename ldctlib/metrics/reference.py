@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from ldctlib.metrics._tables import LOW_DOSE, pandas, tidy
+from ldctlib.metrics._tables import COLUMNS, LOW_DOSE, pandas, tidy
 
 
 @dataclass(frozen=True)
@@ -54,17 +55,22 @@ _ATTRS: dict[str, dict[str, str]] = {
     },
 }
 
+_TABLES = (*_ATTRS, "campaign")
+
 
 def reference(name: str) -> Any:
     """A published table of results.
 
     Args:
         name: "talk": SSIM, PSNR, VIF and RFS of the talk, columns repaired; "documentation":
-            SSIM, PSNR and VIF in the documentation of the published benchmark.
+            SSIM, PSNR and VIF in the documentation of the published benchmark; "campaign": this
+            project's own ten trainings of every method, each of a short time on a processor.
 
     Returns:
-        DataFrame with the columns of `evaluate`, one value for every method, anatomy and metric;
-        ``attrs["source"]`` cites it, ``attrs["note"]`` says what to know before using it.
+        DataFrame with the columns of `evaluate`: one value for every method, anatomy and metric,
+        of "campaign" one for every training and patient. ``attrs["source"]`` cites it,
+        ``attrs["note"]`` says what to know before using it, and of "campaign" ``attrs["recipes"]``
+        how each method was trained.
 
     Raises:
         ValueError: there is no such table.
@@ -73,16 +79,21 @@ def reference(name: str) -> Any:
     >>> float(talk["redcnn", "head", "psnr"]), float(talk["wganvgg", "chest", "rfs"])
     (30.41, 0.98)
     """
-    if name not in _ATTRS:
-        raise ValueError(f"The published tables are {' and '.join(_ATTRS)}, not {name!r}.")
-    with (files("ldctlib.metrics") / "published" / f"{name}.csv").open() as file:
+    if name not in _TABLES:
+        raise ValueError(f"The published tables are {', '.join(_TABLES)}, not {name!r}.")
+    folder = files("ldctlib.metrics") / "published"
+    with (folder / f"{name}.csv").open() as file:
         wide = pandas().read_csv(file)
+    metrics = [column for column in wide.columns if column not in COLUMNS]
+    present = wide.astype(object).where(wide.notna(), None)
     table = tidy(
-        (row["method"], None, row["anatomy"], None, None, metric, row[metric])
-        for _, row in wide.iterrows()
-        for metric in wide.columns[2:]
+        (row["method"], row.get("seed"), row["anatomy"], row.get("patient"), None, metric, value)
+        for _, row in present.iterrows()
+        for metric in metrics
+        if (value := row[metric]) is not None
     )
-    table.attrs = dict(_ATTRS[name])
+    attrs = _ATTRS.get(name) or json.loads((folder / f"{name}.json").read_text("utf-8"))
+    table.attrs = dict(attrs)
     return table
 
 

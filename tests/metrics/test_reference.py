@@ -56,7 +56,7 @@ def test_years_of_all_eight_methods():
     years = [entry.year for entry in PUBLICATIONS.values()]
     assert years == sorted(years)
     assert (years[0], years[-1], len(years)) == (2017, 2022, 8)
-    with pytest.raises(ValueError, match="talk and documentation"):
+    with pytest.raises(ValueError, match="talk, documentation, campaign"):
         reference("paper")
 
 

@@ -1,0 +1,253 @@
+"""The course's own comparison: eight methods, each tuned alike and trained with ten seeds.
+
+    python benchmarks/campaign.py pace       how many steps of each method a core does in a second
+    python benchmarks/campaign.py tune       a search for each method's hyper-parameters
+    python benchmarks/campaign.py run        the trainings, on two workers
+    python benchmarks/campaign.py publish    into ldctlib/metrics/published
+
+Every part can be stopped, killed and called again. Every method gets the same time on one core of
+the processor, not the same number of steps: what a larger network costs is part of what it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from _shipped import ANATOMIES, exams, trained_on, unseen, validated_on
+from _table import machine
+from train_shipped import BFLOAT16, FROM_IDENTITY, NETWORKS, RECIPES
+
+import ldctlib
+from ldctlib.denoisers import METHODS, Denoiser, Method, Precision, Recipe
+from ldctlib.masks import Masks
+from ldctlib.metrics import evaluate, organ_masks
+from ldctlib.physics import Exam, expose
+from ldctlib.physics.presets import BENCHMARK_DOSE
+from ldctlib.scans import open_scan
+from ldctlib.training import PatchSampler, Validation, campaign, search
+from ldctlib.training.recipes import read_recipe, recipe_facts, write_recipe
+from ldctlib.training.spaces import space_of
+
+BUILD = Path("build/campaign")
+PUBLISHED = Path(ldctlib.__file__).parent / "metrics" / "published" / "campaign"
+SECONDS, SECONDS_OF_A_TRIAL = 30, 10  # of one core
+TRIALS, STARTUP = 12, 6
+BATCH = 2
+MIDDLE = slice(128, 384)  # rows and columns of a slice that are judged
+LEAST_VOXELS = 1000
+# What changes the cost of a step is not searched for.
+COSTLY = {"steps", "batch", "patch", "critic_steps"}
+METRICS = ("psnr", "ssim", "vif", "rmse")
+
+
+def method_of(name: str) -> Method:
+    """The method, with the network that is trained here."""
+    method = METHODS[name]
+    return replace(method, network=partial(method.network, **NETWORKS.get(name, {})))
+
+
+def precision_of(name: str) -> str:
+    return "bfloat16" if name in BFLOAT16 else "float32"
+
+
+def recipe_for(name: str, seconds: float) -> Recipe:
+    """What is not searched for; as many steps as a core does in that time."""
+    recipe = replace(RECIPES[name], batch=BATCH, steps=max(1, round(pace()[name] * seconds)))
+    if name == "dugan":
+        recipe = replace(recipe, options={**recipe.options, **FROM_IDENTITY})
+    return recipe
+
+
+@cache
+def pace() -> dict[str, float]:
+    """Steps that each method does in a second of one core; measured once."""
+    path = BUILD / "pace.json"
+    if path.exists():
+        return json.loads(path.read_text())
+    torch.set_num_threads(1)
+    steps = {}
+    for name in METHODS:
+        recipe = replace(RECIPES[name], batch=BATCH)
+        autocast = torch.bfloat16 if name in BFLOAT16 else None
+        objective = METHODS[name].objective(
+            method_of(name).network(),
+            recipe,
+            device=torch.device("cpu"),
+            precision=Precision(autocast, channels_last=True),
+            seed=0,
+        )
+        sampler = PatchSampler(trained(), recipe.patch, BATCH, seed=0)
+        times = []
+        while len(times) < 4 or sum(times) < 3:
+            before = time.process_time()
+            float(objective.step(*sampler.draw())["loss"])
+            times.append(time.process_time() - before)
+        steps[name] = round(1 / float(np.median(times[2:])), 3)
+        print(name, steps[name], "steps a second", flush=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(steps))
+    return steps
+
+
+def as_published(patients: list, train: bool = False) -> list[Exam]:
+    """Exams at the dose and with the noise of the published benchmark."""
+    found = exams(patients, train)
+    doses = BENCHMARK_DOSE
+    return [e for preset, d, e in found if preset == "benchmark" and d == doses[e.full.anatomy]]
+
+
+@cache
+def trained() -> list[Exam]:
+    """Real patients and phantoms to train on."""
+    return as_published(trained_on(), train=True)
+
+
+@cache
+def validated() -> Validation:
+    """Phantoms to choose hyper-parameters and checkpoints by."""
+    return Validation(as_published(validated_on()), slices=1, patch=128)
+
+
+@cache
+def judged() -> list[Exam]:
+    """The middle of two real patients and of a phantom of each anatomy, none seen before."""
+    found = as_published([p for p in unseen() if p.name == "nsclc-lung1-001"])
+    # With the photons of the benchmark nothing would be left of so large a patient.
+    large = open_scan("totalsegmentator-dicom").slab(9, 11)
+    large = replace(large, masks={})
+    found.append(expose(large, 0.25, seed=900, photons=1e7, keep_sinogram=False))
+    for anatomy in ANATOMIES:
+        # As many slices as the texture of an organ takes.
+        scan = open_scan(f"phantom-{anatomy}", seed=0, shape=(3, 512, 512))
+        found.append(expose(scan, BENCHMARK_DOSE[anatomy], seed=900, keep_sinogram=False))
+    return [middle(exam) for exam in found]
+
+
+def middle(exam: Exam) -> Exam:
+    """The middle of the slices, and of the organs if there are any."""
+    full, low = (replace(s, hu=s.hu[:, MIDDLE, MIDDLE], masks={}) for s in (exam.full, exam.low))
+    if "structures" in exam.full.masks:
+        organs = organ_masks(exam.full)
+        inside = {name: organs.boolean(name)[:, MIDDLE, MIDDLE] for name in organs.labels}
+        large = {name: mask for name, mask in inside.items() if mask.sum() >= LEAST_VOXELS}
+        full = replace(full, masks={"organs": Masks.from_volumes(large)})
+    return Exam(full, low, None, exam.dose)
+
+
+def judge(denoisers: dict, some: list[Exam], low_dose: bool = False) -> pd.DataFrame:
+    """Every metric; the similarity of features where there are organs."""
+    tiled = {n: Denoiser(d.method, d.network, tiles=n in NETWORKS) for n, d in denoisers.items()}
+    with_organs = [exam for exam in some if exam.full.masks]
+    return pd.concat(
+        [
+            evaluate(tiled, some, metrics=METRICS, low_dose=low_dose),
+            evaluate(tiled, with_organs, metrics=["rfs"], low_dose=low_dose),
+        ]
+    )
+
+
+def tune(options: argparse.Namespace) -> None:
+    """The best recipe of as many short trainings for every method, over the published ranges."""
+    for name in options.methods:
+        space = {key: r for key, r in space_of(name).items() if key not in COSTLY}
+        found = search(
+            method_of(name),
+            trained(),
+            validated(),
+            trials=TRIALS,
+            startup=STARTUP,
+            recipe=recipe_for(name, SECONDS_OF_A_TRIAL),
+            space=space,
+            storage=BUILD / f"{name}.log",
+            precision=precision_of(name),
+            device="cpu",
+        )
+        write_recipe(name, found.recipe, BUILD / f"{name}.json")
+        print(name, round(found.ssim, 4), found.study.counted[-1].params, flush=True)
+
+
+def tuned(name: str) -> Recipe:
+    """What the search has found, with the steps of a whole training."""
+    _, found = read_recipe(BUILD / f"{name}.json")
+    return replace(found, steps=recipe_for(name, SECONDS).steps)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train and judge; one call of `campaign` for each numeric type."""
+    from distributed import Client, LocalCluster
+
+    workers = {"n_workers": options.workers, "threads_per_worker": 1}
+    with LocalCluster(**workers, dashboard_address=None) as cluster, Client(cluster) as client:
+        for precision in ("float32", "bfloat16"):
+            names = [name for name in options.methods if precision_of(name) == precision]
+            if not names:
+                continue
+            recipes = {name: tuned(name) for name in names}
+            outcome = campaign(
+                [method_of(name) for name in names],
+                options.seeds,
+                trained,
+                validated,
+                test=judged,
+                evaluate=judge,
+                recipes=recipes,
+                folder=BUILD / precision,
+                client=client,
+                precision=precision,
+                validate_every=max(1, min(recipe.steps for recipe in recipes.values()) // 2),
+                device="cpu",
+            )
+            print(precision, len(outcome.rows), "values; failed:", outcome.failed)
+
+
+def publish(options: argparse.Namespace) -> None:
+    """A line for every training and patient, and what to know of them."""
+    tables = [pd.read_csv(BUILD / kind / "results.csv") for kind in ("float32", "bfloat16")]
+    table = pd.concat([judge({}, judged(), low_dose=True), *tables])
+    table = table[table["slice"].notna() | (table["metric"] == "rfs")]
+    key = ["method", "seed", "anatomy", "patient"]
+    means = table.groupby([*key, "metric"], sort=False, dropna=False)["value"].mean().unstack()
+    order = ["low dose", *METHODS]
+    means = means.reset_index().sort_values(["method"], key=lambda m: m.map(order.index))
+    means = means[[*key, *METRICS, "rfs"]].round(dict.fromkeys(("ssim", "vif", "rfs"), 4))
+    means.round({"psnr": 3, "rmse": 2}).to_csv(PUBLISHED.with_suffix(".csv"), index=False)
+    recipes = {name: recipe_facts(tuned(name)) for name in METHODS}
+    facts = {
+        "source": "benchmarks/campaign.py of this project",
+        "note": f"Every training had about {SECONDS} s on one core of the processor, and its "
+        f"hyper-parameters were the best of {TRIALS} trainings of {SECONDS_OF_A_TRIAL} s. RFS of "
+        "the phantoms only. TransCT is the small one, for slices of 128 x 128 pixels, on tiles; "
+        "the perceptual loss of WGAN-VGG uses a stand-in for VGG-19.",
+        "seconds": SECONDS,
+        "trials": TRIALS,
+        "machine": machine(),
+        "recipes": recipes,
+    }
+    PUBLISHED.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("part", choices=("pace", "tune", "run", "publish"))
+    parser.add_argument("methods", nargs="*", default=list(METHODS))
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    if options.part == "pace":
+        pace()
+        return
+    {"tune": tune, "run": run, "publish": publish}[options.part](options)
+
+
+if __name__ == "__main__":
+    main()
