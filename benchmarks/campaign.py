@@ -34,7 +34,7 @@ from ldctlib.physics.presets import BENCHMARK_DOSE
 from ldctlib.scans import open_scan
 from ldctlib.training import PatchSampler, Validation, campaign, search
 from ldctlib.training.recipes import read_recipe, recipe_facts, write_recipe
-from ldctlib.training.spaces import space_of
+from ldctlib.training.spaces import Range, space_of
 
 BUILD = Path("build/campaign")
 PUBLISHED = Path(ldctlib.__file__).parent / "metrics" / "published" / "campaign"
@@ -45,6 +45,8 @@ MIDDLE = slice(128, 384)  # rows and columns of a slice that are judged
 LEAST_VOXELS = 1000
 # What changes the cost of a step is not searched for.
 COSTLY = {"steps", "batch", "patch", "critic_steps"}
+# The published range is that of VGG-19; the features of the stand-in are smaller.
+STAND_IN = {"perceptual_weight": Range(0, 20)}
 METRICS = ("psnr", "ssim", "vif", "rmse")
 
 
@@ -157,7 +159,11 @@ def judge(denoisers: dict, some: list[Exam], low_dose: bool = False) -> pd.DataF
 def tune(options: argparse.Namespace) -> None:
     """The best recipe of as many short trainings for every method, over the published ranges."""
     for name in options.methods:
-        space = {key: r for key, r in space_of(name).items() if key not in COSTLY}
+        space = {
+            key: STAND_IN.get(key, ends)
+            for key, ends in space_of(name).items()
+            if key not in COSTLY
+        }
         found = search(
             method_of(name),
             trained(),

@@ -81,18 +81,18 @@ class Run:
         """Judge the network, remember its weights if they are the best; the row of the history.
 
         Raises:
-            FloatingPointError: a loss is not finite any more.
+            FloatingPointError: a loss, or a denoised image, is not finite any more.
         """
         losses = {name: float(total) / self._counted for name, total in self._losses.items()}
         for name, loss in losses.items():
             if not math.isfinite(loss):
-                raise FloatingPointError(
-                    f"The {name!r} of {self.method.name} is {loss} after {self.step} steps: take "
-                    "a lower learning rate."
-                )
+                raise self._diverged(f"The {name!r} is {loss}.")
         threads = torch.get_num_threads()
         self.objective.network.eval()
-        figures = self.validation(self.denoiser)
+        try:
+            figures = self.validation(self.denoiser)
+        except FloatingPointError as problem:
+            raise self._diverged(str(problem)) from problem
         self.objective.network.train()
         # Numba's parallel loops leave PyTorch with their own number, and sums with other last bits.
         torch.set_num_threads(threads)
@@ -102,6 +102,10 @@ class Run:
         row = {"step": self.step, "seconds": round(self._seconds(), 1), **losses, **figures}
         self.history.append(row)
         return row
+
+    def _diverged(self, sign: str) -> FloatingPointError:
+        where = f"{self.method.name} has diverged after {self.step} steps"
+        return FloatingPointError(f"{where}: take a lower learning rate. {sign}")
 
     def best_denoiser(self) -> Denoiser:
         """A denoiser with the best weights so far."""

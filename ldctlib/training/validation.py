@@ -69,8 +69,14 @@ class Validation:
         Returns:
             "psnr chest" (dB), "ssim chest", … for every anatomy: means over its exams; and "psnr",
             "ssim": means over the anatomies.
+
+        Raises:
+            FloatingPointError: it gives values that are not finite.
         """
-        return self._scores([denoiser.denoise_image(part.low) for part in self.sets])
+        tests = [denoiser.denoise_image(part.low) for part in self.sets]
+        if not all(np.isfinite(test).all() for test in tests):
+            raise FloatingPointError("The network gives values that are not finite.")
+        return self._scores(tests)
 
     def of_low_dose(self) -> dict[str, float]:
         """The same figures of the low-dose slices: what a network has to beat."""
