@@ -45,7 +45,7 @@ MIDDLE = slice(128, 384)  # rows and columns of a slice that are judged
 LEAST_VOXELS = 1000
 # What changes the cost of a step is not searched for.
 COSTLY = {"steps", "batch", "patch", "critic_steps"}
-# The published range is that of VGG-19; the features of the stand-in are smaller.
+# The published range is that of VGG-19; the features of the stand-in are of another size.
 STAND_IN = {"perceptual_weight": Range(0, 20)}
 METRICS = ("psnr", "ssim", "vif", "rmse")
 

@@ -156,7 +156,7 @@ def test_an_image_that_is_not_finite_is_a_diverged_training_too(start, monkeypat
     monkeypatch.setattr(
         "ldctlib.denoisers.Denoiser.denoise_image", lambda _, hu: np.full_like(hu, np.inf)
     )
-    with pytest.raises(FloatingPointError, match="cnn10 has diverged after 2 steps.*not finite"):
+    with pytest.raises(FloatingPointError, match=r"cnn10 has diverged after 2 steps.*not finite"):
         start()
 
 
