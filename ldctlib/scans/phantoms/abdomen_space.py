@@ -8,7 +8,8 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from ldctlib.scans.phantoms import abdomen_outlines as tables
-from ldctlib.scans.phantoms.canvas import Box, Canvas
+from ldctlib.scans.phantoms.canvas import Canvas
+from ldctlib.scans.phantoms.grid import Box
 from ldctlib.scans.phantoms.shapes import (
     away_from,
     bump,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ldctlib.scans.phantoms.abdomen_space import Space, spine_y
-from ldctlib.scans.phantoms.canvas import Box, Canvas
+from ldctlib.scans.phantoms.canvas import Canvas
+from ldctlib.scans.phantoms.grid import Box
 from ldctlib.scans.phantoms.shapes import coverage, sheet, smooth_max, smoothstep, strands
 from ldctlib.scans.phantoms.skeleton import rib, spine
 

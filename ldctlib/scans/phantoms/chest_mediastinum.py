@@ -8,9 +8,10 @@ from functools import reduce
 import numpy as np
 
 from ldctlib.scans.phantoms import chest_outlines as template
-from ldctlib.scans.phantoms.canvas import Box, Canvas
+from ldctlib.scans.phantoms.canvas import Canvas
 from ldctlib.scans.phantoms.capsules import centre_line, chain_distance
 from ldctlib.scans.phantoms.chest_patient import Habitus
+from ldctlib.scans.phantoms.grid import Box
 from ldctlib.scans.phantoms.outlines import Outline
 from ldctlib.scans.phantoms.shapes import (
     Values,

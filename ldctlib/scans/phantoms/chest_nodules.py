@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ldctlib.scans.phantoms.canvas import Box, Canvas
+from ldctlib.scans.phantoms.canvas import Canvas
 from ldctlib.scans.phantoms.chest_mediastinum import distance_at as mediastinal_distance
+from ldctlib.scans.phantoms.grid import Box
 from ldctlib.scans.phantoms.lesions import (
     Lesion,
     check_kinds,

@@ -7,8 +7,9 @@ from functools import partial
 import numpy as np
 
 from ldctlib.scans.phantoms import chest_outlines as template
-from ldctlib.scans.phantoms.canvas import Box, Canvas
+from ldctlib.scans.phantoms.canvas import Canvas
 from ldctlib.scans.phantoms.chest_patient import Habitus
+from ldctlib.scans.phantoms.grid import Box
 from ldctlib.scans.phantoms.outlines import Outline, mirrored, transformed
 from ldctlib.scans.phantoms.shapes import (
     away_from,

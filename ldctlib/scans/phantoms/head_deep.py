@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from ldctlib.scans.phantoms import head_outlines as tables
-from ldctlib.scans.phantoms.canvas import Box, Canvas
+from ldctlib.scans.phantoms.canvas import Canvas
+from ldctlib.scans.phantoms.grid import Box
 from ldctlib.scans.phantoms.head_brain import SIDES, BrainShapes
 from ldctlib.scans.phantoms.shapes import coverage, ellipsoid
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ldctlib.scans.phantoms.canvas import Box, Canvas
+from ldctlib.scans.phantoms.canvas import Canvas
+from ldctlib.scans.phantoms.grid import Box
 from ldctlib.scans.phantoms.patient import Patient
 from ldctlib.scans.phantoms.shapes import coverage
 

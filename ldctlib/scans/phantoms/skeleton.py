@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ldctlib.scans.phantoms.canvas import Box, Canvas
+from ldctlib.scans.phantoms.canvas import Canvas
+from ldctlib.scans.phantoms.grid import Box
 from ldctlib.scans.phantoms.outlines import Outline
 from ldctlib.scans.phantoms.shapes import coverage, sheet, smooth_max, smooth_min, smoothstep
 
