@@ -32,7 +32,7 @@ from ldctlib.metrics import evaluate, organ_masks
 from ldctlib.physics import Exam, expose
 from ldctlib.physics.presets import BENCHMARK_DOSE
 from ldctlib.scans import open_scan
-from ldctlib.training import PatchSampler, Validation, campaign, search
+from ldctlib.training import PatchSampler, Search, Validation, campaign, search
 from ldctlib.training.recipes import read_recipe, recipe_facts, write_recipe
 from ldctlib.training.spaces import Range, space_of
 
@@ -156,28 +156,31 @@ def judge(denoisers: dict, some: list[Exam], low_dose: bool = False) -> pd.DataF
     )
 
 
+def searched(name: str) -> Search:
+    """As many short trainings for every method, over the published ranges."""
+    space = {
+        key: STAND_IN.get(key, ends) for key, ends in space_of(name).items() if key not in COSTLY
+    }
+    return search(
+        method_of(name),
+        trained(),
+        validated(),
+        trials=TRIALS,
+        startup=STARTUP,
+        recipe=recipe_for(name, SECONDS_OF_A_TRIAL),
+        space=space,
+        storage=BUILD / f"{name}.log",
+        precision=precision_of(name),
+        device="cpu",
+    )
+
+
 def tune(options: argparse.Namespace) -> None:
-    """The best recipe of as many short trainings for every method, over the published ranges."""
+    """A search for every method; its best recipe."""
     for name in options.methods:
-        space = {
-            key: STAND_IN.get(key, ends)
-            for key, ends in space_of(name).items()
-            if key not in COSTLY
-        }
-        found = search(
-            method_of(name),
-            trained(),
-            validated(),
-            trials=TRIALS,
-            startup=STARTUP,
-            recipe=recipe_for(name, SECONDS_OF_A_TRIAL),
-            space=space,
-            storage=BUILD / f"{name}.log",
-            precision=precision_of(name),
-            device="cpu",
-        )
+        found = searched(name)
         write_recipe(name, found.recipe, BUILD / f"{name}.json")
-        print(name, round(found.ssim, 4), found.study.counted[-1].params, flush=True)
+        print(name, round(found.ssim, 4), recipe_facts(found.recipe), flush=True)
 
 
 def tuned(name: str) -> Recipe:
@@ -225,7 +228,14 @@ def publish(options: argparse.Namespace) -> None:
     means = means.reset_index().sort_values(["method"], key=lambda m: m.map(order.index))
     means = means[[*key, *METRICS, "rfs"]].round(dict.fromkeys(("ssim", "vif", "rfs"), 4))
     means.round({"psnr": 3, "rmse": 2}).to_csv(PUBLISHED.with_suffix(".csv"), index=False)
-    recipes = {name: recipe_facts(tuned(name)) for name in METHODS}
+    trials = {
+        name: [
+            {metric: round(row[metric], 4) for metric in ("ssim", "psnr")}
+            for row in searched(name).rows
+            if row["state"] == "done"
+        ]
+        for name in METHODS
+    }
     facts = {
         "source": "benchmarks/campaign.py of this project",
         "note": f"Every training had about {SECONDS} s on one core of the processor, and its "
@@ -235,7 +245,8 @@ def publish(options: argparse.Namespace) -> None:
         "seconds": SECONDS,
         "trials": TRIALS,
         "machine": machine(),
-        "recipes": recipes,
+        "recipes": {name: recipe_facts(tuned(name)) for name in METHODS},
+        "validation of the trials": trials,
     }
     PUBLISHED.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n")
 
