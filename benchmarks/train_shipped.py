@@ -11,7 +11,6 @@ machine the training takes longer and does not become worse. On a GPU they are t
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import time
 from dataclasses import replace
@@ -141,7 +140,8 @@ def planned_steps(options: argparse.Namespace, sampler: PatchSampler, plan: Path
         float(objective.step(*sampler.draw())["loss"])
         times.append(clock() - begin)
     steps = max(100, int(60 * options.minutes / np.mean(times[1:])) // 100 * 100)
-    plan.write_text(json.dumps({"steps": steps, "processor minutes": options.minutes}))
+    unit = "minutes" if on_gpu else "processor minutes"
+    plan.write_text(json.dumps({"steps": steps, unit: options.minutes}))
     return steps
 
 
@@ -152,7 +152,7 @@ def card(options: argparse.Namespace) -> None:
     target = WEIGHTS / f"{options.method}.safetensors"
     recipe = RECIPES[options.method]
     facts = {
-        "steps": json.loads((folder / "plan.json").read_text())["steps"],
+        **json.loads((folder / "plan.json").read_text()),
         "batch": recipe.batch,
         "patch": recipe.patch,
         "learning rate": recipe.learning_rate,
@@ -160,7 +160,6 @@ def card(options: argparse.Namespace) -> None:
         "precision": "bfloat16" if options.method in BFLOAT16 else "float32",
         "seed": SEED,
         "device": machine(str(trained.device)),
-        "hours": round(seconds_of(folder / "history.csv") / 3600, 2),
         "patients": [patient.describe() for patient in trained_on()],
         "presets": PRESETS,
         "doses": DOSES,
@@ -205,11 +204,6 @@ def store(trained: Denoiser, target: Path, facts: dict) -> str:
     name = str(dtype).removeprefix("torch.")
     change = f"; this changes an image by {rms_hu:.3f} HU (RMS; at most {most_hu:.2f} HU)"
     return f"{name}, {kilobytes:,.0f} kB{change if rms_hu else ''}"
-
-
-def seconds_of(history: Path) -> float:
-    with history.open() as file:
-        return float(list(csv.DictReader(file))[-1]["seconds"])
 
 
 def show(row: dict) -> None:
