@@ -41,6 +41,7 @@ PUBLISHED = Path(ldctlib.__file__).parent / "metrics" / "published" / "campaign"
 SECONDS, SECONDS_OF_A_TRIAL = 30, 10  # of one core
 TRIALS, STARTUP = 12, 6
 BATCH = 2
+LOOKS = 4  # how often a training looks at the validation slices
 MIDDLE = slice(128, 384)  # rows and columns of a slice that are judged
 LEAST_VOXELS = 1000
 # What changes the cost of a step is not searched for.
@@ -58,6 +59,11 @@ def method_of(name: str) -> Method:
 
 def precision_of(name: str) -> str:
     return "bfloat16" if name in BFLOAT16 else "float32"
+
+
+def numbers(name: str) -> Precision:
+    """The same, as networks want it said."""
+    return Precision(torch.bfloat16 if name in BFLOAT16 else None, channels_last=True)
 
 
 def recipe_for(name: str, seconds: float) -> Recipe:
@@ -78,12 +84,11 @@ def pace() -> dict[str, float]:
     steps = {}
     for name in METHODS:
         recipe = replace(RECIPES[name], batch=BATCH)
-        autocast = torch.bfloat16 if name in BFLOAT16 else None
         objective = METHODS[name].objective(
             method_of(name).network(),
             recipe,
             device=torch.device("cpu"),
-            precision=Precision(autocast, channels_last=True),
+            precision=numbers(name),
             seed=0,
         )
         sampler = PatchSampler(trained(), recipe.patch, BATCH, seed=0)
@@ -146,12 +151,17 @@ def middle(exam: Exam) -> Exam:
 
 def judge(denoisers: dict, some: list[Exam], low_dose: bool = False) -> pd.DataFrame:
     """Every metric; the similarity of features where there are organs."""
-    tiled = {n: Denoiser(d.method, d.network, tiles=n in NETWORKS) for n, d in denoisers.items()}
+    ready = {
+        name: Denoiser(
+            trained.method, trained.network, tiles=name in NETWORKS, precision=numbers(name)
+        )
+        for name, trained in denoisers.items()
+    }
     with_organs = [exam for exam in some if exam.full.masks]
     return pd.concat(
         [
-            evaluate(tiled, some, metrics=METRICS, low_dose=low_dose),
-            evaluate(tiled, with_organs, metrics=["rfs"], low_dose=low_dose),
+            evaluate(ready, some, metrics=METRICS, low_dose=low_dose),
+            evaluate(ready, with_organs, metrics=["rfs"], low_dose=low_dose),
         ]
     )
 
@@ -190,36 +200,33 @@ def tuned(name: str) -> Recipe:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train and judge; one call of `campaign` for each numeric type."""
+    """Train and judge, one method after the other; the seeds of each side by side."""
     from distributed import Client, LocalCluster
 
     workers = {"n_workers": options.workers, "threads_per_worker": 1}
     with LocalCluster(**workers, dashboard_address=None) as cluster, Client(cluster) as client:
-        for precision in ("float32", "bfloat16"):
-            names = [name for name in options.methods if precision_of(name) == precision]
-            if not names:
-                continue
-            recipes = {name: tuned(name) for name in names}
+        for name in options.methods:
+            recipe = tuned(name)
             outcome = campaign(
-                [method_of(name) for name in names],
+                [method_of(name)],
                 options.seeds,
                 trained,
                 validated,
                 test=judged,
                 evaluate=judge,
-                recipes=recipes,
-                folder=BUILD / precision,
+                recipes={name: recipe},
+                folder=BUILD / name,
                 client=client,
-                precision=precision,
-                validate_every=max(1, min(recipe.steps for recipe in recipes.values()) // 2),
+                precision=precision_of(name),
+                validate_every=-(-recipe.steps // LOOKS),
                 device="cpu",
             )
-            print(precision, len(outcome.rows), "values; failed:", outcome.failed)
+            print(name, len(outcome.rows), "values; failed:", outcome.failed, flush=True)
 
 
 def publish(options: argparse.Namespace) -> None:
     """A line for every training and patient, and what to know of them."""
-    tables = [pd.read_csv(BUILD / kind / "results.csv") for kind in ("float32", "bfloat16")]
+    tables = [pd.read_csv(BUILD / name / "results.csv") for name in METHODS]
     table = pd.concat([judge({}, judged(), low_dose=True), *tables])
     table = table[table["slice"].notna() | (table["metric"] == "rfs")]
     key = ["method", "seed", "anatomy", "patient"]
