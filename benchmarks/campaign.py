@@ -40,7 +40,7 @@ BUILD = Path("build/campaign")
 PUBLISHED = Path(ldctlib.__file__).parent / "metrics" / "published" / "campaign"
 SECONDS, SECONDS_OF_A_TRIAL = 30, 10  # of one core
 TRIALS, STARTUP = 12, 6
-BATCH = 2
+BATCH, PATCH = 2, 64
 LOOKS = 4  # how often a training looks at the validation slices
 MIDDLE = slice(128, 384)  # rows and columns of a slice that are judged
 LEAST_VOXELS = 1000
@@ -68,8 +68,14 @@ def numbers(name: str) -> Precision:
 
 def recipe_for(name: str, seconds: float) -> Recipe:
     """What is not searched for; as many steps as a core does in that time."""
-    recipe = replace(RECIPES[name], batch=BATCH, steps=max(1, round(pace()[name] * seconds)))
-    if name == "dugan":
+    return replace(base(name), steps=max(1, round(pace()[name] * seconds)))
+
+
+def base(name: str) -> Recipe:
+    """Batch, patch and options: those of the shipped weights, and patches alike for all."""
+    patch = NETWORKS.get(name, {}).get("size", PATCH)
+    recipe = replace(RECIPES[name], batch=BATCH, patch=patch)
+    if name == "dugan":  # without the help of RED-CNN
         recipe = replace(recipe, options={**recipe.options, **FROM_IDENTITY})
     return recipe
 
@@ -83,7 +89,7 @@ def pace() -> dict[str, float]:
     torch.set_num_threads(1)
     steps = {}
     for name in METHODS:
-        recipe = replace(RECIPES[name], batch=BATCH)
+        recipe = base(name)
         objective = METHODS[name].objective(
             method_of(name).network(),
             recipe,
@@ -224,6 +230,11 @@ def run(options: argparse.Namespace) -> None:
             print(name, len(outcome.rows), "values; failed:", outcome.failed, flush=True)
 
 
+def diverged(name: str) -> list[int]:
+    """Seeds whose training failed."""
+    return sorted(int(p.parent.name.split("-")[-1]) for p in (BUILD / name).glob("*/failed.txt"))
+
+
 def publish(options: argparse.Namespace) -> None:
     """A line for every training and patient, and what to know of them."""
     tables = [pd.read_csv(BUILD / name / "results.csv") for name in METHODS]
@@ -253,6 +264,7 @@ def publish(options: argparse.Namespace) -> None:
         "trials": TRIALS,
         "machine": machine(),
         "recipes": {name: recipe_facts(tuned(name)) for name in METHODS},
+        "diverged": {name: diverged(name) for name in METHODS},
         "validation of the trials": trials,
     }
     PUBLISHED.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n")

@@ -77,3 +77,25 @@ def test_rank_agreement_by_hand():
     with pytest.raises(ValueError, match="share no anatomy"):
         rank_agreement(ours, ours.assign(anatomy="head"))
     assert np.isfinite(same.spearman_p)
+
+
+def test_the_campaign_of_this_project_is_whole():
+    table = reference("campaign")
+    assert tuple(table.columns) == COLUMNS
+    assert list(table.method.unique()) == METHODS
+    assert set(table.metric) == {"psnr", "ssim", "vif", "rmse", "rfs"}
+    trained = table[table.method != "low dose"]
+    assert set(trained.seed) == set(range(10))
+    assert table[table.method == "low dose"].seed.isna().all()
+    patients = table[table.metric == "psnr"].groupby("anatomy").patient.nunique()
+    assert patients.to_dict() == {"chest": 2, "abdomen": 2, "head": 1}
+    assert set(table[table.metric == "rfs"].patient) == {
+        "phantom-chest", "phantom-abdomen", "phantom-head"
+    }  # fmt: skip
+    assert np.isfinite(table.value).all()
+    assert set(table.attrs["recipes"]) == set(PUBLICATIONS)
+    seconds = table.attrs["seconds"]
+    assert f"{seconds} s on one core" in table.attrs["note"]
+    for method, seeds in table.attrs["diverged"].items():
+        there = set(table[table.method == method].seed)
+        assert there == set(range(10)) - set(seeds), "all that was begun is told"
