@@ -23,10 +23,10 @@ import pandas as pd
 import torch
 from _shipped import ANATOMIES, exams, trained_on, unseen, validated_on
 from _table import machine
-from train_shipped import BFLOAT16, FROM_IDENTITY, NETWORKS, RECIPES
+from train_shipped import FROM_IDENTITY, NETWORKS, RECIPES, numbers, precision_of
 
 import ldctlib
-from ldctlib.denoisers import METHODS, Denoiser, Method, Precision, Recipe
+from ldctlib.denoisers import METHODS, Denoiser, Method, Recipe
 from ldctlib.masks import Masks
 from ldctlib.metrics import evaluate, organ_masks
 from ldctlib.physics import Exam, expose
@@ -55,15 +55,6 @@ def method_of(name: str) -> Method:
     """The method, with the network that is trained here."""
     method = METHODS[name]
     return replace(method, network=partial(method.network, **NETWORKS.get(name, {})))
-
-
-def precision_of(name: str) -> str:
-    return "bfloat16" if name in BFLOAT16 else "float32"
-
-
-def numbers(name: str) -> Precision:
-    """The same, as networks want it said."""
-    return Precision(torch.bfloat16 if name in BFLOAT16 else None, channels_last=True)
 
 
 def recipe_for(name: str, seconds: float) -> Recipe:

@@ -70,6 +70,15 @@ BEGIN_WITH = {"dugan": "redcnn"}
 BFLOAT16 = {"redcnn", "resnet", "dugan"}
 
 
+def precision_of(name: str) -> str:
+    return "bfloat16" if name in BFLOAT16 else "float32"
+
+
+def numbers(name: str) -> Precision:
+    """The same, as networks want it said."""
+    return Precision(torch.bfloat16 if name in BFLOAT16 else None, channels_last=True)
+
+
 def chosen(name: str) -> Method:
     """The method, with the network that is trained here."""
     method = METHODS[name]
@@ -107,7 +116,7 @@ def train(options: argparse.Namespace) -> None:
         validation,
         recipe=recipe,
         seed=SEED,
-        precision="bfloat16" if options.method in BFLOAT16 else "float32",
+        precision=precision_of(options.method),
         folder=folder,
         validate_every=max(1, recipe.steps // 12),
         criterion="psnr",
@@ -126,12 +135,11 @@ def planned_steps(options: argparse.Namespace, sampler: PatchSampler, plan: Path
         return options.steps
     on_gpu = sampler.device.type == "cuda"
     clock = time.perf_counter if on_gpu else time.process_time
-    dtype = torch.bfloat16 if options.method in BFLOAT16 else None
     objective = METHODS[options.method].objective(
         untrained(options.method),
         RECIPES[options.method],
         device=sampler.device,
-        precision=Precision(dtype, channels_last=True),
+        precision=numbers(options.method),
         seed=SEED,
     )
     times = []
@@ -157,7 +165,7 @@ def card(options: argparse.Namespace) -> None:
         "patch": recipe.patch,
         "learning rate": recipe.learning_rate,
         "options": dict(recipe.options),
-        "precision": "bfloat16" if options.method in BFLOAT16 else "float32",
+        "precision": precision_of(options.method),
         "seed": SEED,
         "device": machine(str(trained.device)),
         "patients": [patient.describe() for patient in trained_on()],

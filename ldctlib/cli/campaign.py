@@ -32,7 +32,6 @@ def run(options: argparse.Namespace) -> None:
     from ldctlib.training.campaign import EVALUATION
     from ldctlib.training.recipes import read_recipe
 
-    asked = {"metrics": options.metrics} if options.metrics else {}
     outcome = campaign(
         options.methods,
         options.seeds,
@@ -42,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
         folder=options.out,
         recipes=dict(read_recipe(Path(file)) for file in options.recipes),
         steps=options.steps,
-        evaluate=partial(EVALUATION, **asked) if asked else EVALUATION,
+        evaluate=partial(EVALUATION, **asked_for(options, "metrics")),
         scheduler=options.scheduler,
         validate_every=options.validate_every,
         device=options.device,

@@ -104,7 +104,7 @@ def campaign(
     test = validation if test is None else test
     data = {"exams": exams, "validation": validation, "test": test}
     data = {name: given if callable(given) else list(given) for name, given in data.items()}
-    if evaluate is EVALUATION:
+    if getattr(evaluate, "func", evaluate) is judge:
         _check_names(data["test"])
     facts = {f"{name} data": fingerprint(given) for name, given in data.items()}
     facts["evaluation"] = fingerprint(evaluate)

@@ -148,6 +148,8 @@ def test_two_test_exams_of_one_name_are_refused_before_anything_is_trained(tmp_p
     _, others = noisy_exams()
     with pytest.raises(ValueError, match="Two test exams are called b"):
         campaign_in(tmp_path, test=others * 2, evaluate=EVALUATION)
+    with pytest.raises(ValueError, match="Two test exams are called b"):
+        campaign_in(tmp_path, test=others * 2, evaluate=FIDELITY)
     assert list(tmp_path.iterdir()) == []
 
 
