@@ -94,6 +94,13 @@ def family(process: psutil.Process) -> tuple[float, float]:
     return megabytes, cpu_seconds
 
 
+def with_threads(threads: int | None) -> dict[str, str]:
+    """The environment of a kernel that may use so many cores; all of them if None."""
+    if threads is None:
+        return dict(os.environ)
+    return dict(os.environ) | dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), str(threads))
+
+
 def kill_family(process: psutil.Process) -> None:
     """End a process that this program started, and its descendants."""
     for one in [*process.children(recursive=True), process]:
@@ -101,14 +108,23 @@ def kill_family(process: psutil.Process) -> None:
             one.kill()
 
 
-def run(notebook: Path, out: Path, parameters: dict[str, str], budget: Budget, key: str) -> Run:
+def run(
+    notebook: Path,
+    out: Path,
+    parameters: dict[str, str],
+    budget: Budget,
+    key: str,
+    threads: int | None = None,
+) -> Run:
     """Execute one notebook with papermill and write its executed copy into ``out``."""
     draft = out / f"{notebook.stem}.running.ipynb"
     command = [sys.executable, "-m", "papermill", str(notebook), str(draft), "--no-progress-bar"]
     command += [part for name, value in parameters.items() for part in ("-r", name, value)]
     with tempfile.TemporaryDirectory() as empty_folder, tempfile.TemporaryFile() as log:
         begun, peak, cpu, stopped = time.monotonic(), 0.0, 0.0, False
-        process = psutil.Popen([*command, "--cwd", empty_folder], stdout=log, stderr=log)
+        process = psutil.Popen(
+            [*command, "--cwd", empty_folder], stdout=log, stderr=log, env=with_threads(threads)
+        )
         while process.poll() is None:
             megabytes, cpu_seconds = family(process)
             peak, cpu = max(peak, megabytes), max(cpu, cpu_seconds)
@@ -200,7 +216,8 @@ def run_all(
         parameters: given to every notebook, "profile" among them.
         library, pins: a folder and a file that the cache watches beside the notebook.
         budget: time and memory of one run.
-        jobs: how many at once; one per two cores if None, at least two.
+        jobs: how many at once; one per two cores if None, at least two. They share the cores:
+            threads that wait for a core which another notebook has make both many times slower.
 
     Returns:
         One run per notebook, in the order given.
@@ -213,9 +230,12 @@ def run_all(
         if known:
             return known
         print(f"  running {notebook.stem}", flush=True)
-        return remember(run(notebook, out, parameters, budget, keys[notebook]), out)
+        return remember(run(notebook, out, parameters, budget, keys[notebook], threads), out)
 
-    with ThreadPoolExecutor(jobs or max(2, (os.cpu_count() or 2) // 2)) as pool:
+    cores = os.cpu_count() or 2
+    jobs = jobs or max(2, cores // 2)
+    threads = max(1, cores // min(jobs, len(notebooks) or 1))
+    with ThreadPoolExecutor(jobs) as pool:
         runs = list(pool.map(one, notebooks))
     for i, (notebook, done) in enumerate(zip(notebooks, runs, strict=True)):
         crowded = len(notebooks) > 1 and done.seconds > budget.seconds

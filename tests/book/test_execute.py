@@ -1,4 +1,5 @@
 import json
+import os
 
 import execute
 import nbformat
@@ -107,3 +108,11 @@ def test_a_run_that_does_not_end_is_stopped(place):
 
 def test_slack_stretches_time_and_not_memory():
     assert Budget(90, 2000).times(2) == Budget(180, 2000)
+
+
+def test_notebooks_that_run_side_by_side_share_the_cores(place):
+    cores = os.cpu_count() or 2
+    source = "import os\nassert int(os.environ['OMP_NUM_THREADS']) * {} <= {}"
+    alone = notebook(place, "alone", source.format(1, cores))
+    pair = [notebook(place, name, source.format(min(2, cores), cores)) for name in ("one", "two")]
+    assert not any(done.error for done in [*run(place, alone), *run(place, *pair)])
