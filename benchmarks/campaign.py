@@ -13,17 +13,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 from _shipped import ANATOMIES, exams, trained_on, unseen, validated_on
 from _table import machine
-from train_shipped import FROM_IDENTITY, NETWORKS, RECIPES, numbers, precision_of
+from train_shipped import FROM_IDENTITY, NETWORKS, RECIPES, numbers, precision_of, seconds_per_step
 
 import ldctlib
 from ldctlib.denoisers import METHODS, Denoiser, Method, Recipe
@@ -81,20 +79,9 @@ def pace() -> dict[str, float]:
     steps = {}
     for name in METHODS:
         recipe = base(name)
-        objective = METHODS[name].objective(
-            method_of(name).network(),
-            recipe,
-            device=torch.device("cpu"),
-            precision=numbers(name),
-            seed=0,
-        )
         sampler = PatchSampler(trained(), recipe.patch, BATCH, seed=0)
-        times = []
-        while len(times) < 4 or sum(times) < 3:
-            before = time.process_time()
-            float(objective.step(*sampler.draw())["loss"])
-            times.append(time.process_time() - before)
-        steps[name] = round(1 / float(np.median(times[2:])), 3)
+        a_step = seconds_per_step(name, method_of(name).network(), sampler, recipe)
+        steps[name] = round(1 / a_step, 3)
         print(name, steps[name], "steps a second", flush=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(steps))

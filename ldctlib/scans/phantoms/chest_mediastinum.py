@@ -10,11 +10,11 @@ import numpy as np
 from ldctlib.scans.phantoms import chest_outlines as template
 from ldctlib.scans.phantoms.canvas import Canvas
 from ldctlib.scans.phantoms.capsules import centre_line, chain_distance
+from ldctlib.scans.phantoms.chest_heart import CHAMBERS, chamber, paint_heart
 from ldctlib.scans.phantoms.chest_patient import Habitus
 from ldctlib.scans.phantoms.grid import Box
 from ldctlib.scans.phantoms.outlines import Outline
 from ldctlib.scans.phantoms.shapes import (
-    Values,
     coverage,
     ellipsoid,
     sheet,
@@ -25,20 +25,6 @@ from ldctlib.scans.phantoms.shapes import (
 
 _FAR = np.float32(99)
 _HALO_MM = 1.6  # fat and pleura around the great vessels
-
-# The heart's chambers: centre, radii, rotation about z in degrees.
-CHAMBERS = {
-    "left-ventricle": ((40, -24, -92), (32, 27, 46), -32),
-    "right-ventricle": ((10, -48, -86), (40, 18, 42), 14),
-    "right-atrium": ((-25, -25, -68), (17, 24, 30), 0),
-    "left-atrium": ((-1, 0, -52), (25, 13, 21), 0),
-}
-_ENHANCED = {
-    "left-ventricle": 1.0,
-    "right-ventricle": 1.1,
-    "right-atrium": 1.15,
-    "left-atrium": 1.0,
-}
 
 # Vessels that shape the surface between mediastinum and lung.
 CENTRAL = {
@@ -79,17 +65,10 @@ class Parts:
     heart_box: Box
 
 
-def _chamber(name: str, X: Values, Y: Values, Z: Values) -> Values:
-    (x, y, z), radii, degrees = CHAMBERS[name]
-    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    dx, dy = X - x, Y - y
-    return ellipsoid(c * dx - s * dy, s * dx + c * dy, Z - z, radii)
-
-
 def distance_at(points: np.ndarray, outline: Outline) -> np.ndarray:
     """Signed distance in mm to the mediastinum at points (n, 3) in template mm, without texture."""
     X, Y, Z = np.asarray(points, np.float32).T
-    parts = [_chamber(name, X, Y, Z) for name in CHAMBERS]
+    parts = [chamber(name, X, Y, Z) for name in CHAMBERS]
     for line, radius in CENTRAL.values():
         parts.append(chain_distance(X, Y, Z, centre_line(line, radius, 6.0)))
     union = reduce(np.minimum, parts)
@@ -109,7 +88,7 @@ def shapes(canvas: Canvas, outline: Outline) -> Parts:
     heart_box = canvas.box(-50, 80, -74, 20, z1=-22)
     X, Y, Z = canvas.X[heart_box], canvas.Y[heart_box], canvas.Z[heart_box]
     chambers = {
-        name: (_chamber(name, X, Y, Z) + 1.4 * rough[heart_box]).astype(np.float32)
+        name: (chamber(name, X, Y, Z) + 1.4 * rough[heart_box]).astype(np.float32)
         for name in CHAMBERS
     }
     heart = reduce(lambda a, b: smooth_min(a, b, 4.0), chambers.values())
@@ -135,7 +114,7 @@ def paint_contents(canvas: Canvas, habitus: Habitus, parts: Parts, lung: np.ndar
     _paint_thymus(canvas, habitus, parts)
     _paint_nodes(canvas, parts)
     _paint_oesophagus(canvas)
-    _paint_heart(canvas, habitus, parts)
+    paint_heart(canvas, habitus, parts.heart, parts.chambers, parts.sac, parts.heart_box)
     blood = 42 + habitus.contrast_hu
     extra = {
         "superior-vena-cava": 0.35,
@@ -197,47 +176,6 @@ def _paint_oesophagus(canvas: Canvas) -> None:
     canvas.paint(distance, 40 + 4 * canvas.n4[box], "oesophagus", box)
     gas = distance + 4.6 + 1.3 * canvas.field("oesophageal gas", 12, box)
     canvas.paint(gas, -780, "oesophageal-gas", box, soft_mm=1.4)
-
-
-def _paint_heart(canvas: Canvas, habitus: Habitus, parts: Parts) -> None:
-    box, heart = parts.heart_box, parts.heart
-    if heart.size == 0:
-        return
-    muscle = 46 + 0.45 * habitus.contrast_hu + 4 * canvas.n4[box]
-    canvas.paint(heart, muscle, "myocardium", box, soft_mm=1.6)
-    walls = {
-        "left-ventricle": 10.0,
-        "right-ventricle": 3.0,
-        "right-atrium": 2.0,
-        "left-atrium": 2.0,
-    }
-    for name, distance in parts.chambers.items():
-        rough = 0.8 * canvas.n4[box] if "ventricle" in name else 0.3 * canvas.n4[box]
-        blood = 42 + habitus.contrast_hu * _ENHANCED[name]
-        canvas.paint(
-            distance + walls[name] + rough, blood + 3 * canvas.n4[box], f"heart-{name}", box, 2.0
-        )
-    pericardium = sheet(parts.sac - 2.2 - 0.6 * canvas.n20[box], 0.9)
-    canvas.paint(pericardium, 10, "pericardium", box, opacity=0.6)
-    _paint_coronaries(canvas, habitus)
-
-
-def _paint_coronaries(canvas: Canvas, habitus: Habitus) -> None:
-    """Coronary arteries in the fat of their grooves."""
-    blood = 42 + 0.9 * habitus.contrast_hu
-    lines = {
-        "left-anterior": [(10, -30, -46), (24, -38, -50), (36, -52, -62), (44, -60, -90)],
-        "circumflex": [(10, -26, -47), (28, -14, -54), (40, -4, -70), (44, 2, -95)],
-        "right": [(-8, -44, -50), (-16, -52, -60), (-22, -54, -76), (-18, -46, -100)],
-    }
-    for name, line in lines.items():
-        fat, box = canvas.tube(line, 4.2)
-        canvas.paint(fat + 0.8 * canvas.n4[box], -75, None, box, soft_mm=2.5, opacity=0.9)
-        vessel, box = canvas.tube(line, 1.7)
-        canvas.paint(vessel, blood, f"coronary-{name}", box)
-        plaque = canvas.field(f"plaque {name}", 5, box) - 2.6 + 1.6 * habitus.age
-        chalk = coverage(vessel + 0.2, 1.0) * smoothstep(2 * plaque)
-        canvas.blend(chalk, 420, f"coronary-calcium-{name}", box)
 
 
 def _paint_plaques(canvas: Canvas, habitus: Habitus, parts: Parts) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -44,7 +45,6 @@ class Grid:
         self.y = self._y.astype(np.float32)[None, :, None]
         self.x = self._x.astype(np.float32)[None, None, :]
         self.shape = (len(self._z), height, width)
-        self._cache: dict[tuple[str, float], np.ndarray] = {}
         moved = [np.zeros(self.shape, np.float32) + axis for axis in (self.x, self.y, self.z)]
         for axis, amplitude, name, spacing in patient.warp_fields():
             moved[axis] += np.float32(amplitude) * self.field(name, spacing)
@@ -57,30 +57,25 @@ class Grid:
         axes = (a[s] for a, s in zip((self._z, self._y, self._x), box, strict=True))
         return noise.field_on_grid(self.patient.key(name), spacing_mm, *axes)
 
-    def _kept(self, name: str, spacing_mm: float) -> np.ndarray:
-        if (name, spacing_mm) not in self._cache:
-            self._cache[name, spacing_mm] = self.field(name, spacing_mm)
-        return self._cache[name, spacing_mm]
-
-    @property
+    @cached_property
     def n20(self) -> np.ndarray:
         """The slab's noise on a 20 mm lattice, for all that needs some."""
-        return self._kept("n20", 20.0)
+        return self.field("n20", 20.0)
 
-    @property
+    @cached_property
     def n8(self) -> np.ndarray:
         """The same on 8 mm."""
-        return self._kept("n8", 8.0)
+        return self.field("n8", 8.0)
 
-    @property
+    @cached_property
     def n4(self) -> np.ndarray:
         """The same on 4 mm."""
-        return self._kept("n4", 4.0)
+        return self.field("n4", 4.0)
 
-    @property
+    @cached_property
     def n2(self) -> np.ndarray:
         """The same on 2 mm."""
-        return self._kept("n2", 2.0)
+        return self.field("n2", 2.0)
 
     def texture(
         self, name: str, slope: float = 3.0, coarse_mm: float = 8.0, box: Box = ALL
