@@ -14,6 +14,7 @@ class Masks:
 
     Mask ``i`` has runs ``offsets[i]:offsets[i + 1]``; run ``r`` covers the flat voxels (C order)
     ``starts[r]`` to ``starts[r] + lengths[r] - 1``. Memory grows with the runs, not the voxels.
+    Masks that a program found have (S,) ``scores``: how sure it is.
 
     >>> disc = np.zeros((4, 4), bool); disc[1:3, 1:3] = True
     >>> masks = Masks.from_slices([(2, disc)], shape=(3, 4, 4), labels=["disc"])
@@ -26,6 +27,7 @@ class Masks:
     starts: np.ndarray
     lengths: np.ndarray
     labels: tuple[str, ...]
+    scores: np.ndarray | None = None
 
     @classmethod
     def from_label_map(cls, label_map: np.ndarray, names: Mapping[int, str]) -> Masks:
@@ -52,6 +54,7 @@ class Masks:
         masks: Iterable[tuple[int, np.ndarray]],
         shape: tuple[int, int, int],
         labels: Sequence[str] | None = None,
+        scores: Sequence[float] | None = None,
     ) -> Masks:
         """Masks that each lie in one slice.
 
@@ -59,6 +62,7 @@ class Masks:
             masks: pairs of a slice index and a boolean array (H, W).
             shape: (Z, H, W) of the volume.
             labels: one name a mask; numbers if None.
+            scores: one a mask, or none at all.
         """
         starts, lengths, offsets = [], [], [0]
         for z, mask in masks:
@@ -71,6 +75,8 @@ class Masks:
         names = tuple(labels) if labels is not None else tuple(map(str, range(len(starts))))
         if len(names) != len(starts):
             raise ValueError(f"{len(names)} labels were given for {len(starts)} masks.")
+        if scores is not None and len(scores) != len(starts):
+            raise ValueError(f"{len(scores)} scores were given for {len(starts)} masks.")
         empty = np.zeros(0, np.int64)
         return cls(
             shape,
@@ -78,6 +84,7 @@ class Masks:
             np.concatenate([empty, *starts]),
             np.concatenate([empty, *lengths]),
             names,
+            None if scores is None else np.asarray(scores, np.float64),
         )
 
     @classmethod
@@ -132,7 +139,8 @@ class Masks:
         index = np.concatenate([np.zeros(0, np.int64), *runs])
         offsets = np.concatenate([[0], np.cumsum([len(r) for r in runs])]).astype(np.int64)
         labels = tuple(self.labels[i] for i in keep)
-        return Masks(self.shape, offsets, self.starts[index], self.lengths[index], labels)
+        scores = None if self.scores is None else self.scores[keep]
+        return Masks(self.shape, offsets, self.starts[index], self.lengths[index], labels, scores)
 
     def merged(self, groups: Mapping[str, Iterable[int]]) -> Masks:
         """One mask for every group: all voxels of the masks at these positions.

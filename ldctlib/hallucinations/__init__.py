@@ -1,0 +1,1 @@
+"""Structures that a denoiser removed, introduced or changed."""
