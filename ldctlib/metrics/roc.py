@@ -48,7 +48,7 @@ def auc_interval(present: Any, absent: Any, *, level: float = 0.95) -> Interval:
 
     The interval holds every area θ from which the one found is not further away than its standard
     error, taken at θ, allows. In simulations with 5 to 100 normal scores of each kind and areas of
-    0.5 to 0.99 a nominal 95 % held 94 to 99 %; the bootstrap held 75 % (10 scores, area 0.96).
+    0.5 to 0.99 a nominal 95 % held 94 to 99 %; the bootstrap 76 % (10 scores, area 0.96).
 
     Args:
         present: (N,) scores of images with the signal.

@@ -93,6 +93,17 @@ def test_patches_are_turned_so_that_the_axis_is_lower_right():
 
 @pytest.mark.data
 @needs_data
+def test_the_network_did_not_see_the_fbp_images():
+    """Noise of a scan and of the same scan denoised would be alike; here no pair of images is."""
+    inside = RADIUS_PX < 60
+    fbp, network = (mita_lcd(m, 100).absent[:, inside] for m in ("fbp", "network"))
+    assert np.abs(np.corrcoef(fbp, network)[:10, 10:]).max() < 0.06
+    mixed = fbp + 0.5 * network  # what a shared part of the noise would look like
+    assert np.diag(np.corrcoef(mixed, network)[:10, 10:]).min() > 0.3
+
+
+@pytest.mark.data
+@needs_data
 def test_it_may_be_shown():
     provenance = mita_lcd().provenance
     assert (provenance["licence"], provenance["may_show"]) == ("CC0-1.0", "yes")
@@ -100,7 +111,7 @@ def test_it_may_be_shown():
 
 
 def test_what_there_is_not():
-    for arguments in (("sart", 100), ("fbp", 50)):
+    for arguments in (("wavelets", 100), ("fbp", 50)):
         with pytest.raises(ValueError, match="fbp or network at 10, 55, 100 percent"):
             mita_lcd(*arguments)
 
