@@ -24,7 +24,7 @@ SHIPPED = [name for name in available() if has_weights(name)]
 
 
 def test_the_methods_of_the_chapters_come_with_weights():
-    assert {"cnn10", "redcnn", "wganvgg"} <= set(SHIPPED)
+    assert {"cnn10", "redcnn", "wganvgg", "resnet", "dugan", "bilateral"} <= set(SHIPPED)
 
 
 def test_a_method_without_weights_says_so():
