@@ -108,7 +108,7 @@ def extract(
 
 
 def _one_by_one(
-    regions: Iterable[tuple[bytes, Region]], extractor: Any, _: int
+    regions: Iterable[tuple[bytes, Region]], extractor: Any, _: int = 1
 ) -> Iterator[tuple[bytes, Raw]]:
     for key, region in regions:
         with _quiet(), _naming(region):
@@ -117,12 +117,13 @@ def _one_by_one(
 
 
 def _in_parallel(
-    regions: Iterable[tuple[bytes, Region]], extractor: Any, workers: int
+    regions: Iterable[tuple[bytes, Region]], extractor: Any, processes: int
 ) -> Iterator[tuple[bytes, Raw]]:
-    """Feed a pool with two regions a process at a time."""
+    """Feed a pool with two regions a worker at a time; this process works, too."""
     import radiomics
 
     # The pool runs pyradiomics' own functions: workers import it, but neither ldctlib nor torch.
+    workers = processes - 1
     pool = ProcessPoolExecutor(workers, get_context("spawn"), radiomics.setVerbosity, (_SILENT,))
     running: dict[Future[Raw], tuple[bytes, Region]] = {}
     regions = iter(regions)
@@ -130,9 +131,11 @@ def _in_parallel(
         while True:
             for key, region in islice(regions, 2 * workers - len(running)):
                 running[pool.submit(extractor.execute, *region.images())] = key, region
+            own = list(_one_by_one(islice(regions, 1), extractor))
+            yield from own
             if not running:
                 return
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            for future in wait(running, 0 if own else None, return_when=FIRST_COMPLETED).done:
                 key, region = running.pop(future)
                 with _naming(region):
                     found = future.result()

@@ -30,7 +30,7 @@ def figure(viewer: Viewer) -> str:
     text = (
         f'<figure class="ct-viewer" data-ct-viewer="{name}" data-lm-suppress-shortcuts="true" '
         f'style="margin:1em 0">{image(*viewer.png, viewer.alt)}{caption}</figure>'
-        f'<script>(() => {{{_file("viewer.js")}\nstart("{name}", {data});}})();</script>'
+        f'<script>(() => {{{file("viewer.js")}\nstart("{name}", {data});}})();</script>'
     )
     _check_weight(viewer, len(text.encode()))
     return text
@@ -70,7 +70,7 @@ def _data(viewer: Viewer) -> dict[str, Any]:
         "gradient": colours.difference_gradient(),
         "values": values,
         "masks": _masks(viewer),
-        "template": _file("viewer.html"),
+        "template": file("viewer.html"),
     }
 
 
@@ -80,7 +80,7 @@ def _view(viewer: Viewer) -> dict[str, Any]:
     return {
         "level": viewer.window[0],
         "width": viewer.window[1],
-        "slice": viewer.middle,
+        "slice": viewer.opening,
         "zoom": viewer.zoom,
         "limit": viewer.limit_hu,
         "roi": roi and [s.start for s in roi] + [s.stop for s in roi],
@@ -110,5 +110,6 @@ def _check_weight(viewer: Viewer, size: float) -> None:
 
 
 @cache
-def _file(name: str) -> str:
+def file(name: str) -> str:
+    """The text of a file of this package."""
     return Path(__file__).with_name(name).read_text(encoding="utf-8")

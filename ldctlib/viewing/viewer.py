@@ -118,13 +118,14 @@ class Viewer:
     caption: str | None
     alt_text: str | None
     limit_mb: float
+    first: int | None = None  # place of the slice on show at first; the middle one if None
 
     def __post_init__(self) -> None:
         _ = self.html  # a figure that is too heavy fails here, not when it is displayed
 
     def __repr__(self) -> str:
         level, width = self.window
-        where = f", slice {self.numbers[self.middle]}" if self.numbers else ""
+        where = f", slice {self.numbers[self.opening]}" if self.numbers else ""
         where += ", region of interest" if self.roi else ""
         lines = [f"CT viewer: window level {level:g} HU, width {width:g} HU{where}"]
         for name, plane in self.planes():
@@ -146,7 +147,7 @@ class Viewer:
         if self.alt_text:
             return self.alt_text
         level, width = self.window
-        where = f" in slice {self.numbers[self.middle]}" if self.numbers else ""
+        where = f" in slice {self.numbers[self.opening]}" if self.numbers else ""
         names = [name for name, _ in self.planes()]
         where += ", side by side" if len(names) > 1 else ""
         made = f"CT{where}: {', '.join(names)}. Level {level:g} HU, width {width:g} HU."
@@ -163,7 +164,7 @@ class Viewer:
             panes[-1] = preview.Pane(name, f"± {self.limit_hu:g} HU", plane, table, True)
         runs = None
         if self.runs is not None and self.mask_style != "hidden":
-            runs = self.runs[:, self.runs[1] == self.middle][[0, 2, 3, 4]]
+            runs = self.runs[:, self.runs[1] == self.opening][[0, 2, 3, 4]]
         return preview.render(panes, self.zoom, self.roi, runs)
 
     @cached_property
@@ -172,13 +173,13 @@ class Viewer:
         return page.figure(self)
 
     @property
-    def middle(self) -> int:
+    def opening(self) -> int:
         """Place of the first slice on show."""
-        return len(self.values[0]) // 2
+        return len(self.values[0]) // 2 if self.first is None else self.first
 
     def planes(self) -> list[tuple[str, np.ndarray]]:
         """Name and whole HU of every pane of the first slice on show."""
-        planes = [(name, v[self.middle]) for name, v in zip(self.names, self.values, strict=True)]
+        planes = [(name, v[self.opening]) for name, v in zip(self.names, self.values, strict=True)]
         if self.pair:
             (a, x), (b, y) = (planes[i] for i in self.pair)
             planes.append((f"{a} − {b}", inputs.change([x, y], (0, 1))))
