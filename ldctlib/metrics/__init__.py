@@ -2,14 +2,32 @@
 
 from ldctlib.metrics._tables import COLUMNS, LOW_DOSE, aggregate
 from ldctlib.metrics.agreement import rank_agreement
+from ldctlib.metrics.channels import (
+    difference_of_gaussians_channels,
+    gabor_channels,
+    laguerre_gauss_channels,
+)
 from ldctlib.metrics.compare import compare
+from ldctlib.metrics.detectability import (
+    disc_task,
+    dprime_hotelling,
+    dprime_npw,
+    dprime_npwe,
+    dprime_pw,
+    eye_filter,
+    frequency_grid,
+    image_task,
+)
 from ldctlib.metrics.evaluate import evaluate, evaluate_mayo
 from ldctlib.metrics.fidelity import psnr, rmse
+from ldctlib.metrics.low_contrast import low_contrast_table
 from ldctlib.metrics.measures import FULL_RANGE, MEASURES, PUBLISHED
+from ldctlib.metrics.observers import Detection, cho, cho_split
 from ldctlib.metrics.organs import organ_masks
 from ldctlib.metrics.radiomics import RadiomicFeatures, radiomic_features
 from ldctlib.metrics.reference import PUBLICATIONS, reference
 from ldctlib.metrics.rfs import rfs, similarity
+from ldctlib.metrics.roc import auc, auc_from_dprime, auc_interval, dprime_from_auc
 from ldctlib.metrics.significance import bootstrap, holm, mann_whitney, signed_rank
 from ldctlib.metrics.ssim import ssim
 from ldctlib.metrics.styled import styled
@@ -22,13 +40,32 @@ __all__ = [
     "MEASURES",
     "PUBLICATIONS",
     "PUBLISHED",
+    "Detection",
     "RadiomicFeatures",
     "aggregate",
+    "auc",
+    "auc_from_dprime",
+    "auc_interval",
     "bootstrap",
+    "cho",
+    "cho_split",
     "compare",
+    "difference_of_gaussians_channels",
+    "disc_task",
+    "dprime_from_auc",
+    "dprime_hotelling",
+    "dprime_npw",
+    "dprime_npwe",
+    "dprime_pw",
     "evaluate",
     "evaluate_mayo",
+    "eye_filter",
+    "frequency_grid",
+    "gabor_channels",
     "holm",
+    "image_task",
+    "laguerre_gauss_channels",
+    "low_contrast_table",
     "mann_whitney",
     "organ_masks",
     "psnr",

@@ -5,6 +5,7 @@ from ldctlib.scans.catalogue import fetch, table
 from ldctlib.scans.dicom import read_dicom
 from ldctlib.scans.grid import downsample
 from ldctlib.scans.labels import read_masks
+from ldctlib.scans.low_contrast import mita_lcd
 from ldctlib.scans.open import available, open_scan
 from ldctlib.scans.scan import Scan
 from ldctlib.scans.splits import patients, split_of
@@ -18,6 +19,7 @@ __all__ = [
     "downsample",
     "fetch",
     "mayo",
+    "mita_lcd",
     "open_scan",
     "patients",
     "read_array",
