@@ -19,7 +19,7 @@ from scipy.stats import f as f_distribution
 from ldctlib.metrics._transfer import TransferFunction, axes, contrast_and_cnr, edge_transfer
 
 MINIMUM_CNR = 10.0  # where the standard error of f50 is 4 to 10 %, by the colour of the noise
-_SHORTEST = 0.6  # profile to one side in units of 1 / f50; shorter ones bias f50 by over 2 %
+_SHORTEST = 0.7  # profile to one side in units of 1 / f50; shorter ones bias f50 by over 2 %
 _CORE = 0.4  # of the reach: what is nearer to the edge counts neither as inside nor as outside
 
 
@@ -142,11 +142,17 @@ class ContrastDependence:
         return float(np.ptp(self.frequencies) / self.frequencies.mean())
 
     def plot(self, ax: Any = None, **style: Any) -> Any:
-        """Draw the frequencies over the contrast, with 95 % intervals; returns the axes."""
-        ax = axes(ax, "contrast [HU]", f"f{100 * self.level:.0f} [1/mm]")
-        style = {"fmt": "o-", "capsize": 3, **style}
-        ax.errorbar(self.contrasts_hu, self.frequencies, 1.96 * self.errors, **style)
-        ax.set_xscale("symlog", linthresh=30)
+        """Draw the frequencies over the absolute contrast, with 95 % intervals; returns the axes.
+
+        Args:
+            ax: matplotlib axes; new ones if None.
+            style: of points and line, as in ``ax.errorbar``.
+        """
+        ax = axes(ax, "contrast, lighter or darker [HU]", f"f{100 * self.level:.0f} [1/mm]")
+        order = np.argsort(np.abs(self.contrasts_hu), kind="stable")
+        points = np.abs(self.contrasts_hu)[order], self.frequencies[order]
+        ax.errorbar(*points, 1.96 * self.errors[order], **{"fmt": "o-", "capsize": 3, **style})
+        ax.set_xscale("log")
         ax.set_ylim(0, max(1.1 * self.frequencies.max(), ax.get_ylim()[1]))
         return ax
 
@@ -227,7 +233,7 @@ def _measured(
     if measured.f50 * reach * pixel_mm < _SHORTEST:
         raise ValueError(
             f"The edge is blurred over most of the {reach * pixel_mm:.1f} mm to both sides of it "
-            "that the profile may take: take a larger insert, or more of the edge."
+            "that the profile takes: take a larger insert, a larger reach_mm, or more of the edge."
         )
     return measured
 
