@@ -1,6 +1,7 @@
 """Image-quality metrics: each takes (test, reference) in HU and refuses to guess a range."""
 
 from ldctlib.metrics._tables import COLUMNS, LOW_DOSE, aggregate
+from ldctlib.metrics._transfer import TransferFunction
 from ldctlib.metrics.agreement import rank_agreement
 from ldctlib.metrics.channels import (
     difference_of_gaussians_channels,
@@ -20,12 +21,15 @@ from ldctlib.metrics.detectability import (
 )
 from ldctlib.metrics.evaluate import evaluate, evaluate_mayo
 from ldctlib.metrics.fidelity import psnr, rmse
+from ldctlib.metrics.fourier_ring import PatchCorrelation, RingCorrelation, frc, sfrc
 from ldctlib.metrics.low_contrast import low_contrast_table
 from ldctlib.metrics.measures import FULL_RANGE, MEASURES, PUBLISHED
+from ldctlib.metrics.noise import NoisePower, nps
 from ldctlib.metrics.observers import Detection, cho, cho_split
 from ldctlib.metrics.organs import organ_masks
 from ldctlib.metrics.radiomics import RadiomicFeatures, radiomic_features
 from ldctlib.metrics.reference import PUBLICATIONS, reference
+from ldctlib.metrics.resolution import ContrastDependence, contrast_dependence, mtf, ttf
 from ldctlib.metrics.rfs import rfs, similarity
 from ldctlib.metrics.roc import auc, auc_from_dprime, auc_interval, dprime_from_auc
 from ldctlib.metrics.significance import bootstrap, holm, mann_whitney, signed_rank
@@ -40,8 +44,13 @@ __all__ = [
     "MEASURES",
     "PUBLICATIONS",
     "PUBLISHED",
+    "ContrastDependence",
     "Detection",
+    "NoisePower",
+    "PatchCorrelation",
     "RadiomicFeatures",
+    "RingCorrelation",
+    "TransferFunction",
     "aggregate",
     "auc",
     "auc_from_dprime",
@@ -50,6 +59,7 @@ __all__ = [
     "cho",
     "cho_split",
     "compare",
+    "contrast_dependence",
     "difference_of_gaussians_channels",
     "disc_task",
     "dprime_from_auc",
@@ -60,6 +70,7 @@ __all__ = [
     "evaluate",
     "evaluate_mayo",
     "eye_filter",
+    "frc",
     "frequency_grid",
     "gabor_channels",
     "holm",
@@ -67,6 +78,8 @@ __all__ = [
     "laguerre_gauss_channels",
     "low_contrast_table",
     "mann_whitney",
+    "mtf",
+    "nps",
     "organ_masks",
     "psnr",
     "radiomic_features",
@@ -74,9 +87,11 @@ __all__ = [
     "reference",
     "rfs",
     "rmse",
+    "sfrc",
     "signed_rank",
     "similarity",
     "ssim",
     "styled",
+    "ttf",
     "vif",
 ]

@@ -19,9 +19,9 @@ def available() -> list[str]:
     """Names that `open_scan` knows: registered scans and phantoms.
 
     >>> available()[0], available()[-1]
-    ('lidc-0314', 'phantom-head')
+    ('lidc-0314', 'phantom-inserts')
     """
-    return [row["name"] for row in table()] + list(PHANTOMS)
+    return [row["name"] for row in table()] + [*PHANTOMS, "phantom-inserts"]
 
 
 def open_scan(source: str | Path, **options: Any) -> Scan:
@@ -31,7 +31,7 @@ def open_scan(source: str | Path, **options: Any) -> Scan:
         source: one of `available`, or a DICOM file or folder, a NIfTI, NRRD or MetaImage file, or
             a ``.npy`` file.
         options: of the reader: see `read_dicom`, `read_volume`, `read_array` and, for phantoms,
-            `ldctlib.scans.phantoms.phantom`.
+            `ldctlib.scans.phantoms.phantom` and `ldctlib.scans.phantoms.inserts`.
 
     Raises:
         FileNotFoundError: there is neither such a name nor such a file.
@@ -43,6 +43,10 @@ def open_scan(source: str | Path, **options: Any) -> Scan:
 
         scan: Scan = phantom(str(source).removeprefix("phantom-"), **options)
         return scan
+    if source == "phantom-inserts":
+        from ldctlib.scans.phantoms import inserts
+
+        return inserts(**options)
     if source in available():
         return _open_registered(str(source), options)
     path = Path(source)

@@ -144,6 +144,7 @@ def test_the_shipped_catalogue_is_complete():
         "phantom-chest",
         "phantom-abdomen",
         "phantom-head",
+        "phantom-inserts",
     ] == available()
 
 
