@@ -32,8 +32,11 @@ from ldctlib.metrics.reference import PUBLICATIONS, reference
 from ldctlib.metrics.resolution import ContrastDependence, contrast_dependence, mtf, ttf
 from ldctlib.metrics.rfs import rfs, similarity
 from ldctlib.metrics.roc import auc, auc_from_dprime, auc_interval, dprime_from_auc
+from ldctlib.metrics.segment_errors import segment_errors
 from ldctlib.metrics.significance import bootstrap, holm, mann_whitney, signed_rank
+from ldctlib.metrics.srmse import max_srmse, mean_srmse, percentile_srmse, srmse
 from ldctlib.metrics.ssim import ssim
+from ldctlib.metrics.standardised_bias import multiplicity_threshold, standardised_bias
 from ldctlib.metrics.styled import styled
 from ldctlib.metrics.vif import vif
 
@@ -78,19 +81,26 @@ __all__ = [
     "laguerre_gauss_channels",
     "low_contrast_table",
     "mann_whitney",
+    "max_srmse",
+    "mean_srmse",
     "mtf",
+    "multiplicity_threshold",
     "nps",
     "organ_masks",
+    "percentile_srmse",
     "psnr",
     "radiomic_features",
     "rank_agreement",
     "reference",
     "rfs",
     "rmse",
+    "segment_errors",
     "sfrc",
     "signed_rank",
     "similarity",
+    "srmse",
     "ssim",
+    "standardised_bias",
     "styled",
     "ttf",
     "vif",
