@@ -1,1 +1,24 @@
 """Structures that a denoiser removed, introduced or changed."""
+
+from ldctlib.hallucinations.inpaint import remove_structures, visible_structures
+from ldctlib.hallucinations.recall import recall, rmse_recall, wilson
+from ldctlib.hallucinations.removal import RemovalResults, removal_experiment
+from ldctlib.hallucinations.removal_cases import RemovalCase, removal_case, removal_cases
+from ldctlib.hallucinations.scores import ASKED
+from ldctlib.hallucinations.structures import oracle_segments, split_structures
+
+__all__ = [
+    "ASKED",
+    "RemovalCase",
+    "RemovalResults",
+    "oracle_segments",
+    "recall",
+    "removal_case",
+    "removal_cases",
+    "removal_experiment",
+    "remove_structures",
+    "rmse_recall",
+    "split_structures",
+    "visible_structures",
+    "wilson",
+]
