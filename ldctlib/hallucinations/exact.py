@@ -87,6 +87,6 @@ def owners(change: np.ndarray, structures: Masks) -> tuple[np.ndarray, set[int]]
                 )
             places = np.argwhere(inside) + [part.start for part in box]
             there = tuple(nearest[:, places[:, 0], places[:, 1], places[:, 2]])
-            found = np.bincount(of_voxel[there]).argmax()[None]
+            found = np.array([np.bincount(of_voxel[there]).argmax()])
         owner[box][inside] = found[0]
     return owner, shared

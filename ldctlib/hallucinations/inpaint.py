@@ -105,15 +105,13 @@ class Inpainter:
         changes = [self([i], rng)[tuple(v.T)] for i, v in enumerate(self._voxels)]
         return np.array([(c.mean(), np.abs(c).mean()) for c in changes])
 
-    def _texture(
-        self, voxels: np.ndarray, level_hu: float, rng: np.random.Generator
-    ) -> np.ndarray:
+    def _texture(self, voxels: np.ndarray, level_hu: float, rng: np.random.Generator) -> np.ndarray:
         """Texture from where the CT number is similar, with the usual strength of such places."""
         shifts = rng.integers(-_REACH_PX, _REACH_PX + 1, (_TRIES, 2))
         patches, levels = [], []
         size = np.array(self.scan.shape)
         for dy, dx in shifts:
-            there = voxels + (0, dy, dx)
+            there = voxels + np.array((0, dy, dx))
             if (there < 0).any() or (there >= size).any():
                 continue
             place = tuple(there.T)
@@ -195,7 +193,7 @@ def membrane(
     system = (coo_matrix(between, (n, n)) + diags(total)).tocsr()
     held = total + sum(np.bincount(r, w, n) for r, w in zip(rows, weights, strict=True))
     parts, part = connected_components(system, directed=False)
-    if not (np.bincount(part, held > 0.5 * total.min(), parts) > 0).all():
+    if not (np.bincount(part, held > 1e-9 * total.max(), parts) > 0).all():
         raise ValueError("A structure fills its whole surroundings: nothing is left to fill from.")
     filled, failed = cg(system, edge, rtol=1e-6, maxiter=10 * n, M=diags(1 / total))
     if failed:

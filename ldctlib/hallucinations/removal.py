@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from math import ceil
-from typing import Any, Protocol
+from typing import Protocol
 
 import numba
 import numpy as np
@@ -16,7 +15,7 @@ from tqdm import tqdm
 
 from ldctlib.hallucinations.exact import ExactRemoval
 from ldctlib.hallucinations.inpaint import Inpainter
-from ldctlib.hallucinations.recall import Recall, area, recall
+from ldctlib.hallucinations.removal_results import RemovalResults
 from ldctlib.hallucinations.scores import ASKED, Scores
 from ldctlib.hallucinations.structures import oracle_segments, require_visible
 from ldctlib.masks import Masks
@@ -28,91 +27,8 @@ from ldctlib.units import WINDOW_OF_ANATOMY, Window
 class Removal(Protocol):
     """What changes, in HU (Z, H, W), when some of the structures are removed."""
 
-    def __call__(self, chosen: Sequence[int], rng: np.random.Generator) -> np.ndarray: ...
-
-
-@dataclass(frozen=True)
-class RemovalResults:
-    """What every metric said of every image of the experiment.
-
-    Args:
-        metrics: (M,) names, from `ASKED`.
-        fractions: (Q,) shares of the structures that were removed.
-        noise_hu: (N,) standard deviations of the noise.
-        trade: how much more noise the image without removal had in the noise trade.
-        whole: (M, N, P) values of the images from which nothing was removed.
-        removed: (M, Q, N, P) values of the images with structures removed.
-        noisier: (M, N, P) values of images with nothing removed and more noise.
-        counts: (Q,) numbers of structures removed.
-        changed: (Q, P) shares of the voxels that changed.
-        power_hu2: (Q, P) sums of the squared changes; see `rmse_recall`.
-    """
-
-    metrics: tuple[str, ...]
-    fractions: tuple[float, ...]
-    noise_hu: tuple[float, ...]
-    trade: float
-    whole: np.ndarray
-    removed: np.ndarray
-    noisier: np.ndarray
-    counts: tuple[int, ...]
-    changed: np.ndarray
-    power_hu2: np.ndarray
-
-    def recall(self, metric: str, fraction: float, noise_hu: float) -> Recall:
-        """How often the image with structures removed was called worse, at equal noise."""
-        worse, whole, _ = self._errors(metric, fraction, noise_hu)
-        return recall(worse, whole)
-
-    def area(self, metric: str, fraction: float, noise_hu: float) -> float:
-        """`recall` over all pairs of images, not only those that were drawn together."""
-        worse, whole, _ = self._errors(metric, fraction, noise_hu)
-        return area(worse, whole)
-
-    def trade_recall(self, metric: str, fraction: float, noise_hu: float) -> Recall:
-        """How often the image with structures removed was called worse than a noisier whole one.
-
-        This is the choice that denoising offers: a little less noise for a little less anatomy.
-        """
-        worse, _, noisier = self._errors(metric, fraction, noise_hu)
-        return recall(worse, noisier)
-
-    def rows(self) -> list[dict[str, Any]]:
-        """One row for every metric, fraction and noise."""
-        return [
-            {
-                "metric": metric,
-                "fraction": fraction,
-                "structures": self.counts[q],
-                "voxels_percent": 100 * float(self.changed[q].mean()),
-                "noise_hu": noise,
-                **self.recall(metric, fraction, noise)._asdict(),
-                "auc": self.area(metric, fraction, noise),
-                "trade_recall": self.trade_recall(metric, fraction, noise).recall,
-            }
-            for metric in self.metrics
-            for q, fraction in enumerate(self.fractions)
-            for noise in self.noise_hu
-        ]
-
-    def table(self) -> Any:
-        """`rows` as a pandas table."""
-        import pandas
-
-        return pandas.DataFrame(self.rows())
-
-    def _errors(self, metric: str, fraction: float, noise_hu: float) -> tuple[np.ndarray, ...]:
-        m, q, n = (
-            _position(known, wanted, what)
-            for known, wanted, what in (
-                (self.metrics, metric, "metric"),
-                (self.fractions, fraction, "fraction"),
-                (self.noise_hu, noise_hu, "noise"),
-            )
-        )
-        sign = 1 if ASKED[metric].lower_is_better else -1
-        values = self.removed[m, q, n], self.whole[m, n], self.noisier[m, n]
-        return tuple(sign * v for v in values)
+    def __call__(self, chosen: Sequence[int], rng: np.random.Generator) -> np.ndarray:
+        """Of the structures at these positions."""
 
 
 def removal_experiment(
@@ -175,7 +91,7 @@ def removal_experiment(
         oracle_segments(structures) if segments is None else segments,
         window=_window(reference) if window is None else window,
         full_range_hu=full_range_hu,
-        correlation_px=noise_blur_px or None,
+        noise_blur_px=noise_blur_px,
     )
     counts = tuple(ceil(round(q * len(structures), 9)) for q in fractions)
     drawn = []
@@ -235,9 +151,7 @@ class _Pair:
         return whole, np.stack(removed, 1), noisier, changed, power
 
 
-def _noise(
-    shape: tuple[int, int, int], blur_px: float, rng: np.random.Generator
-) -> np.ndarray:
+def _noise(shape: tuple[int, int, int], blur_px: float, rng: np.random.Generator) -> np.ndarray:
     """Noise of variance 1, float32; blurred in the slices if asked for."""
     noise = rng.standard_normal(shape, np.float32)
     if not blur_px:
@@ -289,18 +203,12 @@ def _check(
         raise ValueError(f"pairs and trade must be positive, not {pairs} and {trade}.")
 
 
-def _position(known: Sequence[Any], wanted: Any, what: str) -> int:
-    if wanted not in known:
-        raise ValueError(f"There is no {what} {wanted!r} in these results, only {known}.")
-    return known.index(wanted)
-
-
 @contextmanager
 def _threads(workers: int | None) -> Iterator[None]:
     """Numba on so many threads; afterwards it and torch, which shares them, have theirs back."""
     before, of_torch = numba.get_num_threads(), torch.get_num_threads()
-    if workers is not None and not 1 <= workers <= numba.config.NUMBA_NUM_THREADS:
-        most = numba.config.NUMBA_NUM_THREADS
+    most: int = vars(numba.config)["NUMBA_NUM_THREADS"]
+    if workers is not None and not 1 <= workers <= most:
         raise ValueError(f"workers are threads, 1 to {most} here, not {workers}.")
     numba.set_num_threads(workers or before)
     try:

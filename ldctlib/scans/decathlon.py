@@ -128,9 +128,7 @@ def read_decathlon(folder: str | Path) -> DecathlonTask:
 
 def _task(folder: Path, described: dict[str, Any]) -> DecathlonTask:
     modality, labels = described["modality"], described["labels"]
-    images = [
-        (folder / pair["image"], folder / pair["label"]) for pair in described["training"]
-    ]
+    images = [(folder / pair["image"], folder / pair["label"]) for pair in described["training"]]
     secret = [folder / image for image in described.get("test", [])]
     return DecathlonTask(
         folder=folder,

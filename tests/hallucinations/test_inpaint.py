@@ -82,7 +82,7 @@ def test_a_tree_is_cut_into_connected_parts_that_make_it_up():
         tree[5, 19 - i : 22 - i, 19:22] = True
     specks = tree.copy()
     specks[0, 0, 0] = True
-    parts = split_structures(Masks.from_volumes({"tree": specks}), largest=60, least=5)
+    parts = split_structures(Masks.from_volumes({"tree": specks}), part_voxels=60, least=5)
     total = sum(parts.boolean(i).astype(int) for i in range(len(parts)))
     np.testing.assert_array_equal(total, tree.astype(int))
     assert len(parts) == -(-tree.sum() // 60)
@@ -101,5 +101,5 @@ def test_voxels_that_touch_at_a_corner_are_one_structure():
     assert split_structures(masks, least=2).labels == ("corner",)
     with pytest.raises(ValueError, match="3 voxels or more"):
         split_structures(masks, least=3)
-    with pytest.raises(ValueError, match="Parts of at most 2"):
-        split_structures(masks, largest=2, least=3)
+    with pytest.raises(ValueError, match="Parts of about 2"):
+        split_structures(masks, part_voxels=2, least=3)
