@@ -18,7 +18,7 @@ import numpy as np
 from _table import record
 
 from ldctlib.hallucinations import oracle_segments, removal_case, removal_cases, removal_experiment
-from ldctlib.hallucinations.removal_cases import RemovalCase
+from ldctlib.hallucinations.cases import RemovalCase
 from ldctlib.masks import Masks
 from ldctlib.metrics import FULL_RANGE, ssim
 from ldctlib.metrics.fixed_reference import FixedVif, FixedWindow

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
-from scipy.sparse import coo_matrix, diags
+from scipy.sparse import csr_matrix, diags
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import cg
 
@@ -31,8 +31,9 @@ def remove_structures(
     """The scan without these structures: a membrane over each, with the noise of its surroundings.
 
     The masks, one voxel wider on all sides, are filled with the solution of Laplace's equation
-    between their edges, and texture copied from a place nearby, of similar CT number, where none
-    of the structures lies. What is put there is plausible, not true; phantoms remove exactly.
+    between their edges, where these are not structures themselves, and with texture copied from a
+    place nearby, of similar CT number, where none of the structures lies. What is put there is
+    plausible, not true; phantoms remove exactly.
 
     Args:
         scan: with the structures in it.
@@ -90,7 +91,7 @@ class Inpainter:
             return change
         region = np.unique(np.concatenate([self._wide[i] for i in chosen]), axis=0)
         hu = self.scan.hu
-        filled = membrane(hu, region, self.scan.spacing_mm)
+        filled = membrane(hu, region, self.scan.spacing_mm, self._occupied)
         change[tuple(region.T)] = filled - hu[tuple(region.T)]
         texture = np.zeros_like(change)
         for i in chosen:
@@ -150,7 +151,10 @@ def visible_structures(
 
 
 def membrane(
-    hu: np.ndarray, region: np.ndarray, spacing_mm: tuple[float, float, float]
+    hu: np.ndarray,
+    region: np.ndarray,
+    spacing_mm: tuple[float, float, float],
+    avoid: np.ndarray | None = None,
 ) -> np.ndarray:
     """Solution of Laplace's equation in a region, with the voxels around it as its edge.
 
@@ -160,6 +164,8 @@ def membrane(
         hu: volume (Z, H, W).
         region: (n, 3) voxels to fill, each once.
         spacing_mm: (dz, dy, dx).
+        avoid: boolean volume of voxels that are no edge either, such as the rest of a vessel, for
+            every part of the region that has other neighbours too.
 
     Returns:
         (n,) values for the region.
@@ -172,33 +178,46 @@ def membrane(
     >>> membrane(hole, np.array([[1, 2, 2]]), (1, 1, 1)).round(6).tolist()
     [2.0]
     """
-    n, shape = len(region), np.array(hu.shape)
-    flat = np.ravel_multi_index(tuple(region.T), hu.shape)
-    order = np.argsort(flat)
-    total, edge = np.zeros(n), np.zeros(n)
-    rows, columns, weights = [], [], []
-    for step in _FACES:
-        weight = 1 / float(np.abs(step) @ np.asarray(spacing_mm)) ** 2
-        other = region + step
-        inside = np.flatnonzero(((other >= 0) & (other < shape)).all(1))
-        beside = np.ravel_multi_index(tuple(other[inside].T), hu.shape)
-        at = order[np.searchsorted(flat, beside, sorter=order).clip(max=n - 1)]
-        free = flat[at] == beside
-        total[inside] += weight
-        edge[inside[~free]] += weight * hu.reshape(-1)[beside[~free]]
-        rows.append(inside[free])
-        columns.append(at[free])
-        weights.append(np.full(int(free.sum()), -weight))
-    between = np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))
-    system = (coo_matrix(between, (n, n)) + diags(total)).tocsr()
-    held = total + sum(np.bincount(r, w, n) for r, w in zip(rows, weights, strict=True))
-    parts, part = connected_components(system, directed=False)
-    if not (np.bincount(part, held > 1e-9 * total.max(), parts) > 0).all():
+    n = len(region)
+    between, beside = _neighbours(region, hu.shape, spacing_mm)
+    part_count, part = connected_components(between, directed=False)
+    voxel, at, weight = beside
+    if avoid is not None:
+        good = ~avoid.reshape(-1)[at]
+        enclosed = np.bincount(part[voxel[good]], minlength=part_count) == 0
+        use = good | enclosed[part[voxel]]
+        voxel, at, weight = voxel[use], at[use], weight[use]
+    if len(np.unique(part[voxel])) < part_count:
         raise ValueError("A structure fills its whole surroundings: nothing is left to fill from.")
-    filled, failed = cg(system, edge, rtol=1e-6, maxiter=10 * n, M=diags(1 / total))
+    edge = np.bincount(voxel, weight * hu.reshape(-1)[at], n)
+    total = np.bincount(voxel, weight, n) + np.asarray(between.sum(1)).ravel()
+    filled, failed = cg(diags(total) - between, edge, rtol=1e-6, maxiter=10 * n, M=diags(1 / total))
     if failed:
         raise RuntimeError(f"The membrane over {n} voxels did not settle.")
     return np.asarray(filled)
+
+
+def _neighbours(
+    region: np.ndarray, shape: tuple[int, ...], spacing_mm: tuple[float, float, float]
+) -> tuple[csr_matrix, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Couplings 1 / distance^2 between voxels of a region, and to flat voxels beside it."""
+    n = len(region)
+    flat = np.ravel_multi_index(tuple(region.T), shape)
+    order = np.argsort(flat)
+    inner, outer = [], []
+    for step in _FACES:
+        weight = 1 / float(np.abs(step) @ np.asarray(spacing_mm)) ** 2
+        other = region + step
+        voxel = np.flatnonzero(((other >= 0) & (other < shape)).all(1))
+        to = np.ravel_multi_index(tuple(other[voxel].T), shape)
+        at = order[np.searchsorted(flat, to, sorter=order).clip(max=n - 1)]
+        free = flat[at] == to
+        weights = np.full(len(voxel), weight)
+        inner.append((voxel[free], at[free], weights[free]))
+        outer.append((voxel[~free], to[~free], weights[~free]))
+    rows, columns, couplings = (np.concatenate(part) for part in zip(*inner, strict=True))
+    voxels, places, weights = (np.concatenate(part) for part in zip(*outer, strict=True))
+    return csr_matrix((couplings, (rows, columns)), (n, n)), (voxels, places, weights)
 
 
 def _dilated(voxels: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ldctlib.hallucinations.recall import Recall, area, recall
+from ldctlib.hallucinations.proportions import Recall, area, recall
 from ldctlib.hallucinations.scores import ASKED
 
 

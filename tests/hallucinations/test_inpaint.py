@@ -41,6 +41,22 @@ def test_membrane_stays_between_the_values_at_its_edge():
     assert edge.min() - 1e-3 <= filled.min() <= filled.max() <= edge.max() + 1e-3
 
 
+def test_membrane_over_a_piece_of_a_vessel_is_not_filled_from_the_rest_of_it():
+    image = np.full((3, 9, 30), 10.0)
+    vessel = np.zeros(image.shape, bool)
+    vessel[1, 3:6] = True
+    image[vessel] = 200
+    piece = vessel & (np.arange(30) >= 12) & (np.arange(30) < 18)
+    voxels = np.argwhere(piece)
+    np.testing.assert_allclose(membrane(image, voxels, SPACING, vessel), 10, atol=1e-3)
+    assert membrane(image, voxels, SPACING).max() > 40
+    core = np.argwhere(piece & (np.arange(9) == 4)[:, None])
+    around = np.ones_like(vessel)  # nothing else to fill from
+    np.testing.assert_allclose(
+        membrane(image, core, SPACING, around), membrane(image, core, SPACING), atol=1e-3
+    )
+
+
 def test_a_hole_without_surroundings_is_refused():
     with pytest.raises(ValueError, match="fills its whole surroundings"):
         membrane(np.ones((2, 3, 3)), np.argwhere(np.ones((2, 3, 3))), (1, 1, 1))

@@ -14,8 +14,8 @@ from ldctlib.hallucinations import (
     wilson,
 )
 from ldctlib.hallucinations.exact import ExactRemoval
-from ldctlib.hallucinations.recall import area
-from ldctlib.hallucinations.removal_cases import exact_case
+from ldctlib.hallucinations.proportions import area
+from ldctlib.hallucinations.cases import exact_case
 from ldctlib.hallucinations.scores import Scores
 from ldctlib.masks import Masks
 from ldctlib.metrics import psnr, ssim

@@ -54,9 +54,7 @@ _PHANTOMS = {
         "chest", ("nodule-",), -24.0, _lesions(("solid", "spiculated"), 60, (4, 12))
     ),
     "phantom-abdomen-vessels": _Phantom("abdomen", ("portal-branch-", "hepatic-vein-"), 0.0),
-    "phantom-head-lesions": _Phantom(
-        "head", ("lesion-",), 21.0, _lesions(("metastasis", "bleed"), 30, (5, 12))
-    ),
+    "phantom-head-lesions": _Phantom("head", ("lesion-",), 21.0, _lesions(("bleed",), 30, (5, 12))),
 }
 # Labels of the real scans whose pieces may vanish, by what their names begin with.
 _VESSELS_AND_RIBS = (
@@ -116,7 +114,13 @@ def _phantom_case(recipe: _Phantom, seed: int, shape: tuple[int, int, int]) -> R
 
     reference = render()
     every = reference.masks["structures"]
-    named = [i for i, label in enumerate(every.labels) if label.startswith(recipe.prefixes)]
+    # "lesion-3", not "lesion-3-oedema"
+    kinds, numbers = zip(*(label.rpartition("-")[::2] for label in every.labels), strict=True)
+    named = [
+        i
+        for i, (kind, number) in enumerate(zip(kinds, numbers, strict=True))
+        if f"{kind}-" in recipe.prefixes and number.isdigit()
+    ]
     return exact_case(reference, every.select(named), render)
 
 
