@@ -1,9 +1,9 @@
 """Structures that a denoiser removed, introduced or changed."""
 
+from ldctlib.hallucinations.cases import RemovalCase, removal_case, removal_cases
 from ldctlib.hallucinations.inpaint import remove_structures, visible_structures
 from ldctlib.hallucinations.proportions import recall, rmse_recall, wilson
 from ldctlib.hallucinations.removal import removal_experiment
-from ldctlib.hallucinations.cases import RemovalCase, removal_case, removal_cases
 from ldctlib.hallucinations.removal_results import RemovalResults
 from ldctlib.hallucinations.scores import ASKED
 from ldctlib.hallucinations.structures import oracle_segments, split_structures

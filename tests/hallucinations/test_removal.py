@@ -13,9 +13,9 @@ from ldctlib.hallucinations import (
     rmse_recall,
     wilson,
 )
+from ldctlib.hallucinations.cases import exact_case
 from ldctlib.hallucinations.exact import ExactRemoval
 from ldctlib.hallucinations.proportions import area
-from ldctlib.hallucinations.cases import exact_case
 from ldctlib.hallucinations.scores import Scores
 from ldctlib.masks import Masks
 from ldctlib.metrics import psnr, ssim
