@@ -1,1 +1,25 @@
 """Structures that a denoiser removed, introduced or changed."""
+
+from ldctlib.hallucinations.cases import RemovalCase, removal_case, removal_cases
+from ldctlib.hallucinations.inpaint import remove_structures, visible_structures
+from ldctlib.hallucinations.proportions import recall, rmse_recall, wilson
+from ldctlib.hallucinations.removal import removal_experiment
+from ldctlib.hallucinations.removal_results import RemovalResults
+from ldctlib.hallucinations.scores import ASKED
+from ldctlib.hallucinations.structures import oracle_segments, split_structures
+
+__all__ = [
+    "ASKED",
+    "RemovalCase",
+    "RemovalResults",
+    "oracle_segments",
+    "recall",
+    "removal_case",
+    "removal_cases",
+    "removal_experiment",
+    "remove_structures",
+    "rmse_recall",
+    "split_structures",
+    "visible_structures",
+    "wilson",
+]

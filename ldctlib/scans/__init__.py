@@ -2,6 +2,7 @@
 
 from ldctlib.scans import catalogue, mayo
 from ldctlib.scans.catalogue import fetch, table
+from ldctlib.scans.decathlon import DecathlonTask, read_decathlon
 from ldctlib.scans.dicom import read_dicom
 from ldctlib.scans.grid import downsample
 from ldctlib.scans.labels import read_masks
@@ -13,6 +14,7 @@ from ldctlib.scans.volumes import read_array, read_volume
 from ldctlib.scans.write import write_dicom
 
 __all__ = [
+    "DecathlonTask",
     "Scan",
     "available",
     "catalogue",
@@ -23,6 +25,7 @@ __all__ = [
     "open_scan",
     "patients",
     "read_array",
+    "read_decathlon",
     "read_dicom",
     "read_masks",
     "read_volume",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -73,7 +74,8 @@ def _open_registered(name: str, options: dict[str, Any]) -> Scan:
     if reader == "dicom":
         scan = read_dicom(paths, **options)
     else:
-        scan = {"volume": read_volume, "array": read_array}[reader](paths[0], **options)
+        readers: dict[str, Callable[..., Scan]] = {"volume": read_volume, "array": read_array}
+        scan = readers[reader](paths[0], **options)
     masks = {}
     for key, label_map in entry.open.get("masks", {}).items():
         names = {int(i): label for i, label in label_map.get("names", {}).items()}

@@ -29,8 +29,13 @@ class Grid(NamedTuple):
     origin_mm: tuple[float, float, float]
 
 
-def read_grid(path: Path) -> Grid:
+def read_grid(path: Path, channel: int | None = None) -> Grid:
     """Read any format that SimpleITK knows, and turn it by its own affine.
+
+    Args:
+        path: the file.
+        channel: which volume of a 4-D image, e.g. of an MRI with several contrasts; None asks for
+            a 3-D one.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -44,6 +49,11 @@ def read_grid(path: Path) -> Grid:
     try:
         image = sitk.ReadImage(str(path))
         size = image.GetSize()
+        if channel is not None:
+            if len(size) != 4 or not 0 <= channel < size[3]:
+                raise ValueError(f"{path} has {size} voxels: there is no volume {channel} in it.")
+            image = image[:, :, :, channel]
+            size = image.GetSize()
         if len(size) != 3 or image.GetNumberOfComponentsPerPixel() != 1:
             raise ValueError(f"{path} holds {size} voxels of several values or times, not one CT.")
         image = sitk.DICOMOrient(image, "LPS")
@@ -53,7 +63,13 @@ def read_grid(path: Path) -> Grid:
     return Grid(sitk.GetArrayFromImage(image), (dz, dy, dx), (z, y, x))
 
 
-def read_volume(path: str | Path, *, name: str | None = None, anatomy: str | None = None) -> Scan:
+def read_volume(
+    path: str | Path,
+    *,
+    name: str | None = None,
+    anatomy: str | None = None,
+    channel: int | None = None,
+) -> Scan:
     """Read a CT volume from NIfTI, NRRD or MetaImage.
 
     Values are taken as HU; those below -1024 HU (padding, ringing of a resampling) become -1024.
@@ -62,13 +78,14 @@ def read_volume(path: str | Path, *, name: str | None = None, anatomy: str | Non
         path: the file.
         name: what figures call the scan; the file's name if None.
         anatomy: "chest", "abdomen" or "head".
+        channel: which volume of a 4-D image.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is not one volume of numbers.
     """
     path = Path(path)
-    values, spacing_mm, (z, y, x) = read_grid(path)
+    values, spacing_mm, (z, y, x) = read_grid(path, channel)
     return Scan(
         hu=np.maximum(values.astype(np.float32), np.float32(AIR_HU)),
         spacing_mm=spacing_mm,
