@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from ldctlib.masks import Masks
+from ldctlib.segments.contrast import smoothed
 from ldctlib.segments.hierarchy import Hierarchy
 from ldctlib.segments.noise_scale import LEAST_SCALE_HU, body_mask, compressed, noise_scale, steps
 from ldctlib.segments.regions import merging_tree
@@ -55,9 +56,9 @@ def segment_slice(
     if hu.ndim != 2 or min(hu.shape) < 16 or not np.isfinite(hu).all():
         raise ValueError("A slice to segment is an array (H, W) of finite HU, 16 pixels or more.")
     body = body_mask(hu, pixel_mm or 0.7)
-    trees = _trees(compressed(hu), body, sigma_hu or 0.0)
-    merged = [False] * (len(trees) - 1) + [True]
-    candidates = best_of_nests(trees, body, [0.5] * (len(trees) - 1) + [1.0], merged)
+    soft = compressed(hu)
+    trees, signs = _trees(soft, body, sigma_hu or 0.0)
+    candidates = best_of_nests(trees, signs, body, *smoothed(soft, body))
     score = candidates.score
     order = np.argsort(-score, kind="stable")
     masks = []
@@ -112,17 +113,18 @@ def builtin(
     return Masks.from_slices(slices, volume.shape, labels, scores)
 
 
-def _trees(hu: np.ndarray, body: np.ndarray, sigma_hu: float) -> list[Hierarchy]:
-    """Max- and min-tree at every scale, then the merging tree."""
-    trees = []
+def _trees(hu: np.ndarray, body: np.ndarray, sigma_hu: float) -> tuple[list[Hierarchy], list[int]]:
+    """Max- and min-tree at every scale, then the merging tree; 1, -1 or 0 for each kind."""
+    trees, signs = [], []
     for blur, reach in SCALES:
         smooth, right, down, scale = _prepared(hu, body, blur, reach, sigma_hu)
         noise = min(np.percentile(scale[body], 10), np.median(scale[body])) / 1.6
         level = max(0.5 * noise, 0.5)
-        for bright in (True, False):
-            trees.append(component_tree(smooth, right, down, level, bright=bright))
+        for sign in (1, -1):
+            trees.append(component_tree(smooth, right, down, level, bright=sign > 0))
+            signs.append(sign)
     smooth, right, down, scale = _prepared(hu, body, *MERGING_SCALE, sigma_hu)
-    return [*trees, merging_tree(smooth, right, down, scale, body)]
+    return [*trees, merging_tree(smooth, right, down, scale, body)], [*signs, 0]
 
 
 def _prepared(
@@ -134,7 +136,7 @@ def _prepared(
     # White noise, blurred, then the difference of two pixels 1 + 2 reach apart.
     left = np.exp(-((1 + 2 * reach) ** 2) / (4 * blur**2))
     least = sigma_hu * np.sqrt((1 - left) / (2 * np.pi * blur**2))
-    scale = noise_scale(right, down, body, max(least, LEAST_SCALE_HU))
+    scale = noise_scale([right, down], body, max(least, LEAST_SCALE_HU))
     return smooth, right / scale, down / scale, scale
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numba
 import numpy as np
 from scipy import ndimage
@@ -59,19 +61,18 @@ def steps(smooth: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def noise_scale(
-    right: np.ndarray, down: np.ndarray, body: np.ndarray, least: float = LEAST_SCALE_HU
+    values: Sequence[np.ndarray], body: np.ndarray, least: float = LEAST_SCALE_HU
 ) -> np.ndarray:
-    """Standard deviation (H, W) that noise and fine texture give to a step, from medians of blocks.
+    """Standard deviation (H, W) that noise and fine texture give to ``values``, from block medians.
 
     Args:
-        right: (H, W) steps to the right, HU.
-        down: (H, W) steps downwards, HU.
+        values: arrays (H, W) of the same kind and mean zero, HU.
         body: (H, W) where to look.
         least: HU, never less than this.
     """
-    medians, share = _block_medians(np.abs(right), np.abs(down), body)
-    inside = np.concatenate([np.abs(right[body]), np.abs(down[body])])
-    overall = np.median(inside) if inside.size else 0.0
+    sizes = np.abs(np.stack(values))
+    medians, share = _block_medians(sizes, body)
+    overall = np.median(sizes[:, body]) if body.any() else 0.0
     medians = ndimage.median_filter(np.where(share < 0.5, overall, medians), 3)
     scale = ndimage.zoom(medians, BLOCK, order=1, grid_mode=True, mode="nearest")
     h, w = body.shape
@@ -79,24 +80,22 @@ def noise_scale(
 
 
 @numba.njit(cache=True, nogil=True)
-def _block_medians(
-    right: np.ndarray, down: np.ndarray, body: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Median step of every block of the slice, and which share of the block is body."""
-    h, w = body.shape
+def _block_medians(sizes: np.ndarray, body: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Median (rows, columns) of every block of sizes (K, H, W), and how much of it is body."""
+    k, h, w = sizes.shape
     rows, columns = (h + BLOCK - 1) // BLOCK, (w + BLOCK - 1) // BLOCK
     medians, share = np.zeros((rows, columns)), np.zeros((rows, columns))
-    values = np.empty(2 * BLOCK * BLOCK)
+    values = np.empty(k * BLOCK * BLOCK)
     for i in range(rows):
         for j in range(columns):
             count = 0
             for y in range(i * BLOCK, min(h, (i + 1) * BLOCK)):
                 for x in range(j * BLOCK, min(w, (j + 1) * BLOCK)):
                     if body[y, x]:
-                        values[count] = right[y, x]
-                        values[count + 1] = down[y, x]
-                        count += 2
-            share[i, j] = count / (2 * BLOCK * BLOCK)
+                        for s in range(k):
+                            values[count] = sizes[s, y, x]
+                            count += 1
+            share[i, j] = count / values.size
             if count:
                 medians[i, j] = np.median(values[:count])
     return medians, share

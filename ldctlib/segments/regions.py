@@ -15,7 +15,7 @@ from ldctlib.segments.hierarchy import STEP_CAP, WEAK_STEP, Hierarchy
 
 # A region thinner than this (area over outline) between a darker and a brighter one is a slab of
 # partial volume, no structure.
-THIN_PX, MIXED = 1.3, 0.3
+THIN_PX, MIXED = 1.3, 0.05
 
 
 def merging_tree(
@@ -112,9 +112,7 @@ def _edges(
 
 
 @numba.njit(cache=True, nogil=True)
-def _ward(
-    edges: np.ndarray, means: np.ndarray, sizes: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _ward(edges: np.ndarray, means: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Parents and areas of all regions, the given ones first and then the merged ones.
 
     ``first`` and ``after`` are linked lists of each region's neighbours; entries may be out of
@@ -204,9 +202,7 @@ def _outline_sums(
 
 
 @numba.njit(cache=True, nogil=True)
-def _leaf_order(
-    parent: np.ndarray, count: int, sizes: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _leaf_order(parent: np.ndarray, count: int, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """First pixel of every region, and the place of each leaf, so that all regions are stretches."""
     n = parent.size
     area = np.zeros(n, np.int64)

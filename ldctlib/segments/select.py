@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 import numba
 import numpy as np
 
+from ldctlib.segments.contrast import contrast
 from ldctlib.segments.hierarchy import Hierarchy
 
 LEAST_AREA_PX = 8
@@ -18,6 +19,13 @@ VALLEY = 0.8
 # … unless one is this many times larger.
 APART = 20.0
 MOST_OVERLAP = 0.55
+# Outlines less clear than this, in sigma above noise, are not looked at.
+LEAST_EXCESS = 0.5
+# Regions of hardly an outline are candidates by contrast if they are compact and of this size.
+FAINT_EXCESS, FAINT_COMPACTNESS, FAINT_AREA_PX = 2.0, 0.3, (16, 3000)
+FAINT_CONTRAST = 5.0
+# The contrast of the most extreme of some thousand regions in a slice of pure noise.
+NOISE_CONTRAST = 22.0
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,8 @@ class Candidates:
         step: (C,) mean step across the outline, capped, in noise units.
         weak: (C,) share of the outline with hardly a step.
         merged: (C,) whether the tree is a merging tree.
+        contrast: (C,) contrast times root of the area over the noise.
+        faint: (C,) whether it was chosen for its contrast, not for its outline.
     """
 
     tree: np.ndarray
@@ -41,46 +51,89 @@ class Candidates:
     step: np.ndarray
     weak: np.ndarray
     merged: np.ndarray
+    contrast: np.ndarray
+    faint: np.ndarray
 
     @property
     def score(self) -> np.ndarray:
-        """(C,) about 4 and more for a region that a reader would outline too.
+        """(C,) grows with the odds that the region matches a structure; 4 and more is the core.
 
-        Fitted by logistic regression to whether a region matches a structure of a phantom.
+        Two logistic regressions on phantoms, rounded: one for the regions chosen by outline, one
+        for those chosen by contrast. Of the latter, what stands out no more than the most extreme
+        region of a slice of pure noise stays below 4.
         """
-        compactness = np.minimum(16 * self.area / self.pairs**2, 0.4)
-        score = self.step + 1.5 * np.log(self.pairs) - 8 * self.weak + 5 * np.log(compactness)
-        return np.asarray(score - 1.7 * self.merged)
+        compactness = 16 * self.area / self.pairs**2
+        outlined = self.step + 1.5 * np.log(self.pairs) - 8 * self.weak - 1.7 * self.merged
+        outlined += 5 * np.log(np.minimum(compactness, 0.4))
+        standing_out = np.log(np.clip(self.contrast, 1, 55))
+        faint = 0.43 * np.log(self.area) + 1.7 * np.log(compactness) - 1.3 * self.weak
+        faint += 0.85 * standing_out - 0.2
+        chance = (self.contrast < NOISE_CONTRAST) & (faint > 3)
+        faint = np.where(chance, 4 - 1 / np.maximum(faint - 2, 1), faint)
+        return np.where(self.faint, faint, outlined)
 
 
 def best_of_nests(
-    trees: Sequence[Hierarchy], body: np.ndarray, excess: Sequence[float], merged: Sequence[bool]
+    trees: Sequence[Hierarchy],
+    signs: Sequence[int],
+    body: np.ndarray,
+    smooth: np.ndarray,
+    noise: np.ndarray,
 ) -> Candidates:
-    """From every tree the regions with the strongest outline of their nest.
+    """From every tree the regions with the strongest outline, or contrast, of their nest.
 
     Args:
         trees: of one slice of n pixels.
+        signs: for each, 1 if its regions are bright, -1 if dark, 0 if it is a merging tree.
         body: (H, W); at least half of a region lies in it.
-        excess: for each tree, the least excess of the step over pure noise, in sigma.
-        merged: for each tree, whether it is a merging tree.
+        smooth: (H, W) the slice, smoothed, for the contrasts.
+        noise: (H, W) what noise gives to it.
     """
     found = []
-    for t, (tree, least, is_merged) in enumerate(zip(trees, excess, merged, strict=True)):
-        large = (tree.area >= LEAST_AREA_PX) & (tree.area <= body.size / 2)
-        nodes = np.flatnonzero(tree.usable & large & (tree.pairs > 0) & (tree.excess >= least))
-        step = tree.step
-        nodes = nodes[np.argsort(-step[nodes], kind="stable")]
-        nodes = _nested(tree.parent, tree.area.astype(np.float64), step, nodes)
+    for t, (tree, sign) in enumerate(zip(trees, signs, strict=True)):
         inside = np.concatenate([[0], np.cumsum(body.ravel()[tree.pixels])])
-        begin = tree.start[nodes]
-        share = (inside[begin + tree.area[nodes]] - inside[begin]) / tree.area[nodes]
-        nodes = nodes[share >= 0.5]
-        pairs = tree.pairs[nodes]
-        columns = tree.area[nodes], pairs, tree.capped[nodes] / pairs, tree.weak[nodes] / pairs
-        here = np.full(len(nodes), t), nodes, *columns, np.full(len(nodes), is_merged)
-        found.append(Candidates(*here))
+        share = (inside[tree.start + tree.area] - inside[tree.start]) / np.maximum(tree.area, 1)
+        usable = tree.usable & (tree.area >= LEAST_AREA_PX) & (tree.area <= body.size / 2)
+        usable &= (tree.pairs > 0) & (share >= 0.5)
+        excess = tree.excess
+        rank = tree.step
+        outlined = _best(tree, rank, usable & (excess >= (LEAST_EXCESS if sign else 1.0)))
+        clear = contrast(tree, outlined, smooth, noise, sign)
+        found.append(_candidates(tree, outlined, t, sign == 0, clear, False))
+        if sign:
+            compact = 16 * tree.area > FAINT_COMPACTNESS * tree.pairs**2
+            sized = (tree.area >= FAINT_AREA_PX[0]) & (tree.area <= FAINT_AREA_PX[1])
+            nodes = np.flatnonzero(usable & compact & sized & (excess < FAINT_EXCESS))
+            rank = np.zeros(len(tree.area))
+            rank[nodes] = contrast(tree, nodes, smooth, noise, sign)
+            faint = _best(tree, rank, rank >= FAINT_CONTRAST)
+            found.append(_candidates(tree, faint, t, False, rank[faint], True))
     names = [field.name for field in fields(Candidates)]
     return Candidates(*(np.concatenate([getattr(c, name) for c in found]) for name in names))
+
+
+def _best(tree: Hierarchy, rank: np.ndarray, among: np.ndarray) -> np.ndarray:
+    nodes = np.flatnonzero(among)
+    nodes = nodes[np.argsort(-rank[nodes], kind="stable")]
+    best: np.ndarray = _nested(tree.parent, tree.area.astype(np.float64), rank, nodes)
+    return best
+
+
+def _candidates(
+    tree: Hierarchy, nodes: np.ndarray, t: int, merged: bool, clear: np.ndarray, faint: bool
+) -> Candidates:
+    n, pairs = len(nodes), tree.pairs[nodes]
+    return Candidates(
+        np.full(n, t),
+        nodes,
+        tree.area[nodes],
+        pairs,
+        tree.capped[nodes] / pairs,
+        tree.weak[nodes] / pairs,
+        np.full(n, merged),
+        clear,
+        np.full(n, faint),
+    )
 
 
 def without_doubles(
@@ -124,7 +177,9 @@ def _nested(
         same, lowest, j = False, step[i], i
         while parent[j] != j and not same:
             j = parent[j]
-            if SAME_SHARE * area[j] > area[i] and (area[j] > APART * area[i] or lowest < VALLEY * step[i]):
+            if SAME_SHARE * area[j] > area[i] and (
+                area[j] > APART * area[i] or lowest < VALLEY * step[i]
+            ):
                 break
             same = accepted[j]
             lowest = min(lowest, step[j])
