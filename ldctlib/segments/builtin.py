@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -42,8 +43,8 @@ def segment_slice(
     Returns:
         Pairs of a boolean mask (H, W) and its score, falling; scores of 4 and more are the core.
 
-    Source: union of max- and min-trees at three scales and one region-merging tree; every region is
-        judged by the steps along its outline in units of the local noise.
+    Regions come from max- and min-trees at three scales and one tree of merged watershed regions;
+    each is judged by the steps along its outline and by its contrast, in units of the local noise.
 
     >>> y, x = np.mgrid[:96, :96]
     >>> disc = np.hypot(y - 48, x - 48) < 12
@@ -99,7 +100,9 @@ def builtin(
     slices: list[tuple[int, np.ndarray]] = []
     labels, scores = [], []
     with ThreadPoolExecutor(processes or _cores()) as pool:
-        results: Iterable = pool.map(lambda hu: segment_slice(hu, pixel_mm), volume)
+        results: Iterable[list[tuple[np.ndarray, float]]] = pool.map(
+            lambda hu: segment_slice(hu, pixel_mm), volume
+        )
         if progress:
             from tqdm.auto import tqdm
 
@@ -141,6 +144,4 @@ def _prepared(
 
 
 def _cores() -> int:
-    import os
-
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -22,7 +22,8 @@ def compressed(hu: np.ndarray) -> np.ndarray:
     [[-1050.0, 40.0, 350.0]]
     """
     clipped = np.clip(hu, -1050, 3000).astype(np.float64)
-    return np.where(clipped > BONE_HU, BONE_HU + BONE_SLOPE * (clipped - BONE_HU), clipped)
+    soft = np.where(clipped > BONE_HU, BONE_HU + BONE_SLOPE * (clipped - BONE_HU), clipped)
+    return np.asarray(soft)
 
 
 def body_mask(hu: np.ndarray, pixel_mm: float = 0.7) -> np.ndarray:
@@ -50,7 +51,7 @@ def steps(smooth: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
         reach: pixels further on either side from which the difference is taken.
 
     Returns:
-        Two arrays (H, W): entry (y, x) belongs to the pair (y, x), (y, x + 1) or (y, x), (y + 1, x).
+        Two arrays (H, W): entry (y, x) is about the pixels (y, x) and (y, x + 1), or (y + 1, x).
     """
     h, w = smooth.shape
     o = reach + 1

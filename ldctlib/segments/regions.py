@@ -54,7 +54,7 @@ def merging_tree(
 def watershed(height: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, int]:
     """Regions (H, W) whose rain gathers in one minimum of ``height``, and how many there are.
 
-    Every pixel inside drains to its lowest neighbour; everything outside is region 0.
+    Every pixel inside drains to its lowest neighbour; everything outside, if anything, is region 0.
     """
     h, w = height.shape
     flat, body = height.ravel(), inside.ravel()
@@ -78,8 +78,8 @@ def watershed(height: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, int]:
             drain[p] = p - 1
         elif drain[p] == p and p >= w and body[p - w] and flat[p - w] == lowest:
             drain[p] = p - w
-    labels = np.zeros(n, np.int64)
-    count = 1
+    labels = np.where(body, -1, 0)
+    count = 0 if body.all() else 1
     for p in range(n):
         if body[p] and drain[p] == p:
             labels[p] = count
@@ -87,10 +87,10 @@ def watershed(height: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, int]:
     for p in range(n):
         if body[p]:
             end = p
-            while labels[end] == 0:
+            while labels[end] < 0:
                 end = drain[end]
             label, q = labels[end], p
-            while labels[q] == 0:
+            while labels[q] < 0:
                 labels[q], q = label, drain[q]
     return labels.reshape(h, w), count
 
@@ -203,7 +203,7 @@ def _outline_sums(
 
 @numba.njit(cache=True, nogil=True)
 def _leaf_order(parent: np.ndarray, count: int, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First pixel of every region, and the place of each leaf, so that all regions are stretches."""
+    """First pixel of every region and of every leaf, such that all regions are stretches."""
     n = parent.size
     area = np.zeros(n, np.int64)
     area[:count] = sizes

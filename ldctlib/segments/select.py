@@ -25,7 +25,7 @@ LEAST_EXCESS = 0.5
 FAINT_EXCESS, FAINT_COMPACTNESS, FAINT_AREA_PX = 2.0, 0.3, (16, 3000)
 FAINT_CONTRAST = 5.0
 # The contrast of the most extreme of some thousand regions in a slice of pure noise.
-NOISE_CONTRAST = 22.0
+NOISE_CONTRAST = 23.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Candidates:
         faint += 0.85 * standing_out - 0.2
         chance = (self.contrast < NOISE_CONTRAST) & (faint > 3)
         faint = np.where(chance, 4 - 1 / np.maximum(faint - 2, 1), faint)
-        return np.where(self.faint, faint, outlined)
+        return np.asarray(np.where(self.faint, faint, outlined))
 
 
 def best_of_nests(

@@ -61,7 +61,7 @@ def _max_tree(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     One pixel stands for its region; the others of the same level have that pixel as parent.
     """
-    h, w = levels.shape
+    w = levels.shape[1]
     flat = levels.ravel()
     n = flat.size
     first = np.zeros(flat.max() + 2, np.int64)
