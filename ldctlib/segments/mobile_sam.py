@@ -41,9 +41,10 @@ class TinyEncoder(nn.Module):
         from segment_anything.modeling.common import LayerNorm2d
 
         super().__init__()
-        tiny = timm.create_model("tiny_vit_5m_224", pretrained=False, num_classes=0)
+        tiny: Any = timm.create_model("tiny_vit_5m_224", pretrained=False, num_classes=0)
         tiny.stages[3].downsample.conv2.conv.stride = (1, 1)
-        self.patch_embed, self.stages = tiny.patch_embed, tiny.stages
+        self.patch_embed: nn.Module = tiny.patch_embed
+        self.stages: nn.Module = tiny.stages
         self.neck = nn.Sequential(
             nn.Conv2d(320, CHANNELS, 1, bias=False),
             LayerNorm2d(CHANNELS),

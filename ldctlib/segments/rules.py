@@ -17,10 +17,11 @@ DUPLICATE_IOU = 0.9
 LINK_IOU = 0.5
 
 SKIN_HU = -350.0
-GAP_PX = 12  # lung that touches the skin, and other gaps in the outline, up to twice this are shut
+REACH_MM = 8.4  # gaps in the outline, as of a lung that touches the skin, are shut to twice this
+PIXEL_MM = 0.7
 
 
-def body_mask(hu: np.ndarray) -> np.ndarray:
+def body_mask(hu: np.ndarray, pixel_mm: float = PIXEL_MM) -> np.ndarray:
     """The patient without air around, couch and clothes, slice by slice.
 
     The smoothed slice above -350 HU, its largest connected part, with gaps in its outline shut
@@ -28,21 +29,22 @@ def body_mask(hu: np.ndarray) -> np.ndarray:
 
     Args:
         hu: slice (H, W) or volume (Z, H, W) in HU.
+        pixel_mm: size of a pixel.
 
     Returns:
         Boolean array of the same shape.
 
-    >>> disc = np.hypot(*np.mgrid[-32:32, -32:32]) < 24
+    >>> disc = np.hypot(*np.mgrid[-128:128, -128:128]) < 100
     >>> int(body_mask(np.where(disc, 40.0, -1000.0)).sum()), int(disc.sum())
-    (1800, 1789)
+    (31076, 31397)
     """
     if hu.ndim == 3:
         body = np.empty(hu.shape, bool)
         for z, image in enumerate(hu):
-            body[z] = body_mask(image)
+            body[z] = body_mask(image, pixel_mm)
         return body
     smooth = ndimage.gaussian_filter(np.asarray(hu, np.float32), 1.5, truncate=3.0, mode="nearest")
-    margin = GAP_PX // 2
+    margin = max(1, round(REACH_MM / pixel_mm / 2))
     coarse = np.pad(smooth[::2, ::2] > SKIN_HU, margin, mode="edge")
     coarse = ndimage.binary_opening(coarse)
     parts, count = ndimage.label(coarse)

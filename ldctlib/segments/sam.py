@@ -64,7 +64,7 @@ def sam(
         progress: whether to show a progress bar.
 
     Returns:
-        Masks labelled "slice.number", ordered by slice, whose scores are the IoUs SAM predicts.
+        Masks labelled "slice/number", ordered by slice, whose scores are the IoUs SAM predicts.
     """
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     folder = Path(cache_folder or pooch.os_cache("ldctlib") / "segments")
@@ -88,7 +88,8 @@ def sam(
                 for (_, path), records in zip(group, found, strict=True):
                     _write(path, records)
                     bar.update()
-    return _collect(paths, hu.shape)
+    depth, height, width = hu.shape
+    return _collect(paths, (depth, height, width))
 
 
 def _picture(image: np.ndarray, window: Window) -> np.ndarray:
@@ -114,7 +115,7 @@ def _generator(
     class Encoded(SamPredictor):  # type: ignore[misc]
         """A predictor whose images were encoded together."""
 
-        @torch.no_grad()  # type: ignore[untyped-decorator]
+        @torch.no_grad()
         def encode(self, pictures: Sequence[np.ndarray]) -> None:
             batch = np.stack([self.transform.apply_image(picture) for picture in pictures])
             images = torch.as_tensor(batch, device=self.device).permute(0, 3, 1, 2).contiguous()
@@ -175,8 +176,8 @@ def _read(path: Path) -> tuple[list[np.ndarray], np.ndarray] | None:
         return None
 
 
-def _collect(paths: Sequence[Sequence[Path]], shape: tuple[int, ...]) -> Masks:
-    size = list(shape[1:])
+def _collect(paths: Sequence[Sequence[Path]], shape: tuple[int, int, int]) -> Masks:
+    size = shape[1:]
     found: dict[int, list[Rle]] = {}
     for z, row in enumerate(paths):
         pictures = [read for path in row if (read := _read(path))]
@@ -186,5 +187,5 @@ def _collect(paths: Sequence[Sequence[Path]], shape: tuple[int, ...]) -> Masks:
             for counts, score in zip(parts, scores, strict=True)
         ]
     masks = Masks.from_sam(found, shape)
-    labels = tuple(f"{z}.{k}" for z, records in found.items() for k in range(len(records)))
+    labels = tuple(f"{z}/{k}" for z, records in found.items() for k in range(len(records)))
     return replace(masks, labels=labels)

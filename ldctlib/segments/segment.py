@@ -10,7 +10,7 @@ import numpy as np
 
 from ldctlib.masks import Masks
 from ldctlib.scans.scan import Scan
-from ldctlib.segments.rules import apply_rules, link_slices
+from ldctlib.segments.rules import PIXEL_MM, apply_rules, body_mask, link_slices
 from ldctlib.units import Window, level_width
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def segment(
     of the body, outside the body, duplicates) are dropped.
 
     Args:
-        scan: the scan, or a volume (Z, H, W) or slice (H, W) in HU.
+        scan: the scan, or a volume (Z, H, W) or slice (H, W) in HU, of pixels of 0.7 mm.
         method: "builtin", which needs no weights; or "sam", segment-anything.
         tier: "core" for the masks that the segmenter is sure of; "extended" for more of them.
         window: with "sam": a name, (level, width) in HU, or a list of them, in each of which the
@@ -65,7 +65,7 @@ def segment(
         progress: whether to show a progress bar.
 
     Returns:
-        Masks with scores, each in one slice unless linked, labelled "slice.number". The scores
+        Masks with scores, each in one slice unless linked, labelled "slice/number". The scores
         of one method are comparable: standardised contrast of the boundary ("builtin"), or the
         intersection over union that SAM predicts for its mask.
 
@@ -75,7 +75,8 @@ def segment(
     Source: Kirillov et al. 2023, https://doi.org/10.1109/ICCV51070.2023.00371 (segment-anything).
     """
     hu = _volume(scan)
-    given = {
+    pixel_mm = scan.pixel_mm if isinstance(scan, Scan) else PIXEL_MM
+    given: dict[str, Any] = {
         "window": window,
         "checkpoint": checkpoint,
         "points_per_side": points_per_side,
@@ -88,14 +89,14 @@ def segment(
     if method == "builtin":
         from ldctlib.segments.builtin import builtin
 
-        masks = builtin(hu, tier=tier, progress=progress, **given)
+        masks = builtin(hu, tier=tier, pixel_mm=pixel_mm, progress=progress, **given)
     else:
         from ldctlib.segments.sam import sam
 
         anatomy = scan.anatomy if isinstance(scan, Scan) else None
         windows = windows_of(given.pop("window", WINDOWS_OF_ANATOMY[anatomy]))
         masks = sam(hu, windows=windows, tier=tier, progress=progress, **given)
-    masks = apply_rules(masks, hu)
+    masks = apply_rules(masks, hu, body=body_mask(hu, pixel_mm))
     return link_slices(masks) if link else masks
 
 
