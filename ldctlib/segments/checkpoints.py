@@ -18,33 +18,29 @@ INSTALL = "Segment-anything is not installed: pip install 'ldctlib[sam]', or use
 
 
 class Checkpoint(NamedTuple):
-    """A published file: where it is, its sha256, and which model it is for."""
+    """A published file: where it is, and its sha256."""
 
     url: str
     sha256: str
-    model: str
 
 
 META = "https://dl.fbaipublicfiles.com/segment_anything/"
-MOBILE = "https://github.com/ChaoningZhang/MobileSAM/raw/master/weights/mobile_sam.pt"
 CHECKPOINTS = {
     "mobile_sam": Checkpoint(
-        MOBILE, "6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f", "mobile"
+        "https://github.com/ChaoningZhang/MobileSAM/raw/master/weights/mobile_sam.pt",
+        "6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
     ),
     "vit_b": Checkpoint(
         f"{META}sam_vit_b_01ec64.pth",
         "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
-        "vit_b",
     ),
     "vit_l": Checkpoint(
         f"{META}sam_vit_l_0b3195.pth",
         "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
-        "vit_l",
     ),
     "vit_h": Checkpoint(
         f"{META}sam_vit_h_4b8939.pth",
         "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
-        "vit_h",
     ),
 }
 
@@ -70,10 +66,11 @@ def load_sam(checkpoint: str | Path) -> tuple[Any, str]:
     Source: Kirillov et al. 2023, https://doi.org/10.1109/ICCV51070.2023.00371; MobileSAM:
     Zhang et al. 2023, https://doi.org/10.48550/arXiv.2306.14289.
     """
-    path = published(str(checkpoint)) if str(checkpoint) in CHECKPOINTS else Path(checkpoint)
+    known = CHECKPOINTS.get(str(checkpoint))
+    path = published(str(checkpoint)) if known else Path(checkpoint)
     if not path.is_file():
-        known = ", ".join(CHECKPOINTS)
-        raise FileNotFoundError(f"There is no checkpoint {path}: name a file, or one of {known}.")
+        names = ", ".join(CHECKPOINTS)
+        raise FileNotFoundError(f"There is no checkpoint {path}: name a file, or one of {names}.")
     state = _read(path)
     kind = _kind(state, path)
     try:
@@ -92,13 +89,13 @@ def load_sam(checkpoint: str | Path) -> tuple[Any, str]:
     except RuntimeError as error:
         problem = re.sub(r"\s+", " ", str(error))[:160]
         raise ValueError(f"{path} does not fit the model {kind}: {problem}…") from error
-    return model.eval(), sha256(path)
+    return model.eval(), known.sha256 if known else sha256(path)
 
 
 def published(name: str) -> Path:
     """The published file of this name in the user's cache, downloaded if need be, verified."""
     pooch.get_logger().setLevel(logging.WARNING)
-    url, digest, _ = CHECKPOINTS[name]
+    url, digest = CHECKPOINTS[name]
     try:
         path = pooch.retrieve(
             url=url,
@@ -110,7 +107,7 @@ def published(name: str) -> Path:
     except (OSError, ValueError) as error:
         raise ConnectionError(
             f"{url} could not be had ({type(error).__name__}: {str(error)[:80]}…); with a "
-            f"connection try again, name a file as the checkpoint, or use method='builtin', "
+            "connection try again, name a file as the checkpoint, or use method='builtin', "
             "which needs no weights."
         ) from None
     return Path(path)

@@ -27,7 +27,7 @@ DROPPED = re.compile(r"^(head|norm_head)\.|\.(attention_bias_idxs|ab)$")
 class TinyEncoder(nn.Module):
     """TinyViT-5M, whose last stage keeps its resolution, and the neck of segment-anything.
 
-    Maps images (N, 3, 1024, 1024) to embeddings (N, 256, 64, 64). 6.06 million parameters without
+    Maps images (N, 3, 1024, 1024) to embeddings (N, 256, 64, 64). 5.74 million parameters without
     the classifier.
 
     Source: Zhang et al. 2023, https://doi.org/10.48550/arXiv.2306.14289; TinyViT: Wu et al. 2022,
