@@ -10,7 +10,9 @@ from ldctlib.metrics.organs import organ_masks
 from ldctlib.metrics.radiomics import RadiomicFeatures, radiomic_features
 from ldctlib.metrics.reference import PUBLICATIONS, reference
 from ldctlib.metrics.rfs import rfs, similarity
+from ldctlib.metrics.segment_errors import segment_errors
 from ldctlib.metrics.significance import bootstrap, holm, mann_whitney, signed_rank
+from ldctlib.metrics.srmse import max_srmse, mean_srmse, percentile_srmse, srmse
 from ldctlib.metrics.ssim import ssim
 from ldctlib.metrics.styled import styled
 from ldctlib.metrics.vif import vif
@@ -30,15 +32,20 @@ __all__ = [
     "evaluate_mayo",
     "holm",
     "mann_whitney",
+    "max_srmse",
+    "mean_srmse",
     "organ_masks",
+    "percentile_srmse",
     "psnr",
     "radiomic_features",
     "rank_agreement",
     "reference",
     "rfs",
     "rmse",
+    "segment_errors",
     "signed_rank",
     "similarity",
+    "srmse",
     "ssim",
     "styled",
     "vif",
