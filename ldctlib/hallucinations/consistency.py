@@ -69,7 +69,7 @@ class Consistency:
             alpha: false-alarm rate.
             method: as for `multiplicity.adjusted`.
         """
-        either = np.minimum(self.p_removed + self.p_introduced, 1)
+        either = np.minimum(2 * np.minimum(self.p_removed, self.p_introduced), 1)
         return np.asarray(adjusted(either, method) <= alpha)
 
     @property
@@ -163,8 +163,7 @@ def _reconstructed(
     variance = (expected + sinogram.electronic_noise**2) / expected**2
     residual = (counted / expected - 1).float()  # A x - p to first order
     seen, missing = (
-        fbp(x, sinogram.geometry, kernel).numpy() * np.float32(HU_PER_MU)
-        for x in (lines, residual)
+        fbp(x, sinogram.geometry, kernel).numpy() * np.float32(HU_PER_MU) for x in (lines, residual)
     )
     return seen, missing, variance.numpy()
 
@@ -225,9 +224,7 @@ def _square(hu: np.ndarray, geometry: FanBeam) -> np.ndarray:
     return square
 
 
-def _check(
-    hu: np.ndarray, sinogram: Sinogram, masks: Masks, kept: float, every: int
-) -> None:
+def _check(hu: np.ndarray, sinogram: Sinogram, masks: Masks, kept: float, every: int) -> None:
     geometry, lines = sinogram.geometry, sinogram.line_integrals
     if hu.ndim != 3 or len(hu) != len(lines) or max(hu.shape[1:]) != geometry.pixels:
         raise ValueError(
