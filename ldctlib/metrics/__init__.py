@@ -14,6 +14,7 @@ from ldctlib.metrics.segment_errors import segment_errors
 from ldctlib.metrics.significance import bootstrap, holm, mann_whitney, signed_rank
 from ldctlib.metrics.srmse import max_srmse, mean_srmse, percentile_srmse, srmse
 from ldctlib.metrics.ssim import ssim
+from ldctlib.metrics.standardised_bias import multiplicity_threshold, standardised_bias
 from ldctlib.metrics.styled import styled
 from ldctlib.metrics.vif import vif
 
@@ -34,6 +35,7 @@ __all__ = [
     "mann_whitney",
     "max_srmse",
     "mean_srmse",
+    "multiplicity_threshold",
     "organ_masks",
     "percentile_srmse",
     "psnr",
@@ -47,6 +49,7 @@ __all__ = [
     "similarity",
     "srmse",
     "ssim",
+    "standardised_bias",
     "styled",
     "vif",
 ]

@@ -71,6 +71,7 @@ def _facts(exam: Exam) -> dict[str, Any]:
         "masks": {
             name: {
                 "labels": masks.labels,
+                "scores": None if masks.scores is None else torch.from_numpy(masks.scores),
                 **{part: torch.from_numpy(getattr(masks, part)) for part in RUNS},
             }
             for name, masks in full.masks.items()
@@ -85,4 +86,6 @@ def _facts(exam: Exam) -> dict[str, Any]:
 
 def _masks(facts: dict[str, Any], shape: Any) -> Masks:
     runs = {part: facts[part].numpy() for part in RUNS}
-    return Masks(shape, labels=tuple(facts["labels"]), **runs)
+    scores = facts["scores"]
+    scores = scores if scores is None else scores.numpy()
+    return Masks(shape, labels=tuple(facts["labels"]), scores=scores, **runs)

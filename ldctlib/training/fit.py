@@ -97,8 +97,7 @@ def fit(
             _begin(run, folder, state)
         bar = tqdm(total=recipe.steps, initial=run.step, desc=method.name, disable=not progress)
         while run.step < recipe.steps and not interrupt.wanted:
-            low, full = sampler.draw()
-            run.count(run.objective.step(low, full))
+            run.count(run.objective.step(*sampler.draw()))
             bar.update()
             if run.step % validate_every == 0 or run.step == recipe.steps:
                 row = run.validate()

@@ -235,7 +235,10 @@ def test_without_distributed_a_scheduler_is_refused(tmp_path, monkeypatch):
 def test_exams_in_a_file_are_the_same_exams(tmp_path):
     (exam,), _ = noisy_exams()
     structures = Masks.from_label_map((exam.full.hu > 0).astype(int), {1: "tissue"})
-    full = replace(exam.full, masks={"organs": structures}, provenance={"source": "here"})
+    found = replace(structures, scores=np.array([4.5]))
+    full = replace(
+        exam.full, masks={"organs": structures, "found": found}, provenance={"source": "here"}
+    )
     exam = Exam(full, exam.low, None, 0.1)
     write_exams([exam], tmp_path / "exams.safetensors")
     (read,) = read_exams(tmp_path / "exams.safetensors")
@@ -248,6 +251,8 @@ def test_exams_in_a_file_are_the_same_exams(tmp_path):
     assert read.full.provenance["source"] == "here"
     assert read.full.masks["organs"].labels == ("tissue",)
     assert read.full.masks["organs"].areas.tolist() == structures.areas.tolist()
+    assert read.full.masks["organs"].scores is None
+    assert read.full.masks["found"].scores.tolist() == [4.5]
     assert fingerprint([read]) == fingerprint([exam])
     assert fingerprint([exam, exam]) != fingerprint([exam])
 
