@@ -62,16 +62,18 @@ def run(options: argparse.Namespace) -> None:
 
 def _masks(full: Any, denoised: Any, options: argparse.Namespace) -> tuple[Any, Any]:
     """Segments of the full dose and of the denoised scan: from files, or found."""
+    from ldctlib import segments
     from ldctlib.masks import Masks
 
-    if options.masks:
-        found = [
-            Masks.load(path) if path else None for path in (options.masks, options.denoised_masks)
-        ]
-        return found[0], found[1]
-    from ldctlib.segments import segment
-
-    return tuple(segment(s, options.method, tier=options.tier) for s in (full, denoised))  # type: ignore[return-value]
+    if options.masks is None and options.denoised_masks is not None:
+        raise ValueError(
+            "--denoised-masks needs --masks: the segments of the full dose come first."
+        )
+    if options.masks is not None:
+        other = options.denoised_masks
+        return Masks.load(options.masks), None if other is None else Masks.load(other)
+    found = [segments.segment(s, options.method, tier=options.tier) for s in (full, denoised)]
+    return found[0], found[1]
 
 
 def _as_text(flags: Any, count: int) -> str:

@@ -53,7 +53,7 @@ class Consistency:
         """(S,) p-values of "the image keeps at least ``kept`` of this structure's contrast"."""
         sign, size = np.sign(self.measured_hu), np.abs(self.measured_hu)
         excess = size - np.maximum(sign * self.image_hu, 0) / self.kept
-        return np.minimum(2 * norm.sf(excess / self.standard_error_hu), 1)
+        return np.asarray(np.minimum(2 * norm.sf(excess / self.standard_error_hu), 1))
 
     @property
     def p_introduced(self) -> np.ndarray:

@@ -104,7 +104,7 @@ class Flags:
         axes.plot(low[plain], denoised[plain], "o", ms=3, mew=0, color="#8a9099", alpha=0.6)
         for kind, (shape, colour) in MARKS.items():
             here = marks == kind
-            look = {"ms": 7, "mew": 0.8, "mec": "white", "color": colour}
+            look: Any = {"ms": 7, "mew": 0.8, "mec": "white", "color": colour}
             axes.plot(low[here], denoised[here], shape, label=f"{kind} ({here.sum()})", **look)
         end = 1.05 * max(low.max(initial=1), denoised.max(initial=1))
         axes.plot([0, end], [0, end], color="#5b6067", lw=1, zorder=0)
@@ -147,8 +147,8 @@ def _around(inside: np.ndarray) -> tuple[slice, slice]:
     side = max(np.ptp(y), np.ptp(x)) + 2 * CROP_MARGIN_PX
     side = max(int(side), LEAST_CROP_PX)
     spans = []
-    for middle, size in zip(((y.min() + y.max()) // 2, (x.min() + x.max()) // 2), inside.shape):
-        start = max(0, min(int(middle) - side // 2, size - side))
+    for at, size in zip((y, x), inside.shape, strict=True):
+        start = max(0, min(int(at.min() + at.max()) // 2 - side // 2, size - side))
         spans.append(slice(start, min(size, start + side)))
     return spans[0], spans[1]
 

@@ -38,9 +38,9 @@ def adjusted(p: np.ndarray, method: str = "benjamini-hochberg") -> np.ndarray:
     if method == "none" or len(p) == 0:
         return p
     if method == "bonferroni":
-        return np.minimum(p * len(p), 1)
+        return np.asarray(np.minimum(p * len(p), 1))
     order = np.argsort(p)
     steps = p[order] * len(p) / np.arange(1, len(p) + 1)
     result = np.empty(len(p))
     result[order] = np.minimum.accumulate(steps[::-1])[::-1]
-    return np.minimum(result, 1)
+    return np.asarray(np.minimum(result, 1))

@@ -51,7 +51,7 @@ def contrast(hu: np.ndarray, masks: Masks, around: Masks) -> np.ndarray:
     difference = np.full(len(masks), np.nan)
     inside = masks.sum_over(hu) / masks.areas
     np.divide(around.sum_over(hu), around.areas, out=difference, where=room)
-    return inside - difference
+    return np.asarray(inside - difference)
 
 
 def _ring(masks: Masks, i: int, near_px: float, far_px: float) -> tuple[np.ndarray, np.ndarray]:
