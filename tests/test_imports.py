@@ -12,7 +12,7 @@ HEAVY = {
 def test_import_brings_in_no_heavy_package():
     program = (
         "import sys, ldctlib.scans, ldctlib.physics, ldctlib.denoisers, ldctlib.metrics, "
-        "ldctlib.viewing, ldctlib.training, ldctlib.cli; print(*sys.modules)"
+        "ldctlib.segments, ldctlib.viewing, ldctlib.training, ldctlib.cli; print(*sys.modules)"
     )
     modules = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

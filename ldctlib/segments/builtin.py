@@ -1,0 +1,144 @@
+"""A segmenter that needs no weights: organs, vessels, nodules and lesions by their outlines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from scipy import ndimage
+
+from ldctlib.masks import Masks
+from ldctlib.segments.hierarchy import Hierarchy
+from ldctlib.segments.noise_scale import LEAST_SCALE_HU, body_mask, compressed, noise_scale, steps
+from ldctlib.segments.regions import merging_tree
+from ldctlib.segments.select import best_of_nests, without_doubles
+from ldctlib.segments.trees import component_tree
+
+# Standard deviation of the Gaussian and reach of the steps, in pixels, for the component trees …
+SCALES = ((0.7, 0), (1.5, 1), (3.0, 1))
+# … and for the merging tree.
+MERGING_SCALE = (1.0, 1)
+CORE_SCORE = 4.0
+LIMIT = 300
+
+
+def segment_slice(
+    hu: np.ndarray,
+    pixel_mm: float | None = None,
+    *,
+    limit: int = LIMIT,
+    sigma_hu: float | None = None,
+) -> list[tuple[np.ndarray, float]]:
+    """Masks of everything in a slice that has an outline, the surest first.
+
+    Args:
+        hu: (H, W) slice in HU.
+        pixel_mm: size of a pixel, 0.7 mm if None; only the search for the body needs it.
+        limit: masks at most.
+        sigma_hu: white noise to assume at least; the noise itself is estimated.
+
+    Returns:
+        Pairs of a boolean mask (H, W) and its score, falling; scores of 4 and more are the core.
+
+    Source: union of max- and min-trees at three scales and one region-merging tree; every region is
+        judged by the steps along its outline in units of the local noise.
+
+    >>> y, x = np.mgrid[:96, :96]
+    >>> disc = np.hypot(y - 48, x - 48) < 12
+    >>> noise = np.random.default_rng(0).normal(0, 5, disc.shape)
+    >>> mask, score = segment_slice(np.where(disc, 100.0, 0.0) + noise, 0.7)[0]
+    >>> bool((mask & disc).sum() / (mask | disc).sum() > 0.9), score > 4
+    (True, True)
+    """
+    hu = np.asarray(hu)
+    if hu.ndim != 2 or min(hu.shape) < 16 or not np.isfinite(hu).all():
+        raise ValueError("A slice to segment is an array (H, W) of finite HU, 16 pixels or more.")
+    body = body_mask(hu, pixel_mm or 0.7)
+    trees = _trees(compressed(hu), body, sigma_hu or 0.0)
+    merged = [False] * (len(trees) - 1) + [True]
+    candidates = best_of_nests(trees, body, [0.5] * (len(trees) - 1) + [1.0], merged)
+    score = candidates.score
+    order = np.argsort(-score, kind="stable")
+    masks = []
+    for c in without_doubles(trees, candidates, order, limit, int(0.4 * limit)):
+        tree, node = trees[candidates.tree[c]], candidates.node[c]
+        mask = np.zeros(hu.size, bool)
+        mask[tree.pixels[tree.start[node] : tree.start[node] + tree.area[node]]] = True
+        masks.append((mask.reshape(hu.shape), float(score[c])))
+    return masks
+
+
+def builtin(
+    volume: np.ndarray,
+    tier: str = "core",
+    processes: int | None = None,
+    progress: bool = True,
+    *,
+    pixel_mm: float | None = None,
+) -> Masks:
+    """Segment every slice of a volume without weights.
+
+    Args:
+        volume: (Z, H, W) in HU.
+        tier: "core" (score of 4 and more) or "extended" (up to 300 a slice).
+        processes: slices at a time, all cores if None; they run as threads without the Python lock.
+        progress: show a bar.
+        pixel_mm: size of a pixel, 0.7 mm if None.
+
+    Returns:
+        Masks that each lie in one slice, labelled "slice/rank", with scores.
+    """
+    volume = np.asarray(volume)
+    if volume.ndim != 3:
+        raise ValueError(f"A volume is an array (Z, H, W), this one has {volume.ndim} axes.")
+    if tier not in ("core", "extended"):
+        raise ValueError(f"The tier is 'core' or 'extended', not {tier!r}.")
+    least = CORE_SCORE if tier == "core" else -np.inf
+    slices: list[tuple[int, np.ndarray]] = []
+    labels, scores = [], []
+    with ThreadPoolExecutor(processes or _cores()) as pool:
+        results: Iterable = pool.map(lambda hu: segment_slice(hu, pixel_mm), volume)
+        if progress:
+            from tqdm.auto import tqdm
+
+            results = tqdm(results, total=len(volume), desc="Segmenting", unit="slice")
+        for z, found in enumerate(results):
+            for rank, (mask, score) in enumerate(found):
+                if score >= least:
+                    slices.append((z, mask))
+                    labels.append(f"{z}/{rank}")
+                    scores.append(score)
+    return Masks.from_slices(slices, volume.shape, labels, scores)
+
+
+def _trees(hu: np.ndarray, body: np.ndarray, sigma_hu: float) -> list[Hierarchy]:
+    """Max- and min-tree at every scale, then the merging tree."""
+    trees = []
+    for blur, reach in SCALES:
+        smooth, right, down, scale = _prepared(hu, body, blur, reach, sigma_hu)
+        noise = min(np.percentile(scale[body], 10), np.median(scale[body])) / 1.6
+        level = max(0.5 * noise, 0.5)
+        for bright in (True, False):
+            trees.append(component_tree(smooth, right, down, level, bright=bright))
+    smooth, right, down, scale = _prepared(hu, body, *MERGING_SCALE, sigma_hu)
+    return [*trees, merging_tree(smooth, right, down, scale, body)]
+
+
+def _prepared(
+    hu: np.ndarray, body: np.ndarray, blur: float, reach: int, sigma_hu: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Smoothed slice, its steps in units of the noise, and the noise."""
+    smooth = ndimage.gaussian_filter(hu, blur)
+    right, down = steps(smooth, reach)
+    # White noise, blurred, then the difference of two pixels 1 + 2 reach apart.
+    left = np.exp(-((1 + 2 * reach) ** 2) / (4 * blur**2))
+    least = sigma_hu * np.sqrt((1 - left) / (2 * np.pi * blur**2))
+    scale = noise_scale(right, down, body, max(least, LEAST_SCALE_HU))
+    return smooth, right / scale, down / scale, scale
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
