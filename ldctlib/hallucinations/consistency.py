@@ -20,6 +20,7 @@ from ldctlib.units import AIR_HU, MU_WATER_PER_MM
 
 HU_PER_MU = 1000 / MU_WATER_PER_MM
 SEGMENTS_AT_ONCE = 64
+VIEWS = 96  # enough for a standard error
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def consistency(
     *,
     kept: float = 0.5,
     kernel: Kernel | None = None,
-    every: int = 4,
+    every: int | None = None,
     gap_px: float = GAP_PX,
     width_px: float = WIDTH_PX,
     progress: bool = False,
@@ -95,8 +96,8 @@ def consistency(
 
     The residual r = A x - p is reconstructed by an unapodised FBP, F. The contrast q of a segment
     against its ring in that image is q'F r. It does not know errors outside the ring, is blind to
-    smooth shading, and under "x is the truth" has the variance a'Sa with a = F'q, the back
-    of the segment in the sinogram, and S the variance of the line integrals. So
+    smooth shading, and under "x is the truth" has the variance a'Sa with a = F'q, the
+    segment's filtered projections, and S the variance of the line integrals. So
 
         z = q'F r / sqrt(q'F S F'q).
 
@@ -113,7 +114,8 @@ def consistency(
         masks: S segments; of the image, of the low dose, or of anything.
         kept: see `Consistency`: a structure whose contrast was halved counts as removed.
         kernel: of F; the ramp up to the Nyquist frequency of the pixels if None.
-        every: standard errors use every so many views, which is exact to a per cent.
+        every: standard errors use every so many views; as many as leave 96 if None, which is
+            exact to a few per cent.
         gap_px: between segment and ring.
         width_px: of the ring.
         progress: show a bar.
@@ -126,6 +128,9 @@ def consistency(
     Myors 1999, J Appl Psychol 84:234, doi:10.1037/0021-9010.84.2.234.
     """
     geometry = sinogram.geometry
+    if every is None:
+        most = max(1, geometry.views // VIEWS)
+        every = max(n for n in range(1, most + 1) if geometry.views % n == 0)
     hu = np.asarray(image.hu if isinstance(image, Scan) else image, np.float32)
     _check(hu, sinogram, masks, kept, every)
     around = rings(masks, gap_px, width_px)

@@ -153,7 +153,7 @@ def _around(inside: np.ndarray) -> tuple[slice, slice]:
     return spans[0], spans[1]
 
 
-def _window(inside: list[np.ndarray], record: Flag) -> str:
+def _window(inside: list[np.ndarray], record: Flag) -> units.Window:
     """The narrowest window in which the segment and its surroundings are grey in every scan."""
     contrasts = (
         record.contrast_reference_hu,
@@ -162,9 +162,10 @@ def _window(inside: list[np.ndarray], record: Flag) -> str:
     )
     means = [float(values.mean()) for values in inside]
     means += [mean - c for mean, c in zip(means, np.nan_to_num(contrasts), strict=True)]
-    by_width = sorted(units.WINDOWS, key=lambda name: units.WINDOWS[name][1])
-    for name in by_width:
+    if min(means) < -500:
+        return "lung"
+    for name in sorted(units.WINDOWS, key=lambda name: units.WINDOWS[name][1]):
         low, high = units.window_bounds(name)
-        if low < min(means) and max(means) < high:
+        if low < min(means) and max(means) < high and name != "lung":
             return name
-    return "lung" if min(means) < -500 else "bone"
+    return round((min(means) + max(means)) / 2), round(2 * np.ptp(means))
