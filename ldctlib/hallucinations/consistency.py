@@ -19,7 +19,7 @@ from ldctlib.scans.scan import Scan
 from ldctlib.units import AIR_HU, MU_WATER_PER_MM
 
 HU_PER_MU = 1000 / MU_WATER_PER_MM
-SEGMENTS_AT_ONCE = 64
+SEGMENTS_AT_ONCE, SLICES_AT_ONCE = 64, 8
 VIEWS = 96  # enough for a standard error
 
 
@@ -124,7 +124,7 @@ def consistency(
         ValueError: grids differ, a mask is empty or has no ring, or views do not divide.
 
     Source: likelihood ratio of a known signal in Gaussian noise, Barrett and Myers 2004,
-    Foundations of Image Science, 13.2.8; a test against a smallest effect that matters, Murphy and
+    Foundations of Image Science, doi:10.1002/0471457558; a test against a smallest effect that matters, Murphy and
     Myors 1999, J Appl Psychol 84:234, doi:10.1037/0021-9010.84.2.234.
     """
     geometry = sinogram.geometry
@@ -137,7 +137,7 @@ def consistency(
     if (masks.areas == 0).any() or (around.areas == 0).any():
         raise ValueError("A segment is empty, or fills the image so that it has no surroundings.")
     kernel = kernel or Kernel("ram-lak", min(1.0, _channel_mm(geometry) / geometry.pixel_mm))
-    seen, missing, variance = _reconstructed(_square(hu, geometry), sinogram, kernel)
+    seen, missing, variance = _reconstructed(_square(hu, geometry), sinogram, kernel, every)
     window = _inside(hu.shape, geometry)
     seen, missing = seen[window], missing[window]
     shown = contrast(seen, masks, around)
@@ -148,7 +148,7 @@ def consistency(
     bar = tqdm(total=len(masks), desc="consistency", disable=not progress)
     for owners, slices, templates in batches:
         spread = _adjoint(templates, few, kernel).numpy().astype(np.float64)
-        parts = [(a**2 * variance[z, ::every]).sum() for a, z in zip(spread, slices, strict=True)]
+        parts = [(a**2 * variance[z]).sum() for a, z in zip(spread, slices, strict=True)]
         np.add.at(squares, owners, np.array(parts) / every)
         bar.update(len(set(owners)))
     bar.close()
@@ -157,20 +157,25 @@ def consistency(
 
 
 def _reconstructed(
-    hu: np.ndarray, sinogram: Sinogram, kernel: Kernel
+    hu: np.ndarray, sinogram: Sinogram, kernel: Kernel, every: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The image and its residual seen through the scanner in HU, and the variance of the lines."""
-    # no clipping at air: negative values of noise must cancel in the line integrals
-    mu = torch.from_numpy((1 + hu / 1000) * np.float32(MU_WATER_PER_MM))
-    lines = project(mu, sinogram.geometry)
-    expected = sinogram.blank.double() * torch.exp(-lines.double())
-    counted = sinogram.blank.double() * torch.exp(-sinogram.line_integrals.double())
-    variance = (expected + sinogram.electronic_noise**2) / expected**2
-    residual = (counted / expected - 1).float()  # A x - p to first order
-    seen, missing = (
-        fbp(x, sinogram.geometry, kernel).numpy() * np.float32(HU_PER_MU) for x in (lines, residual)
-    )
-    return seen, missing, variance.numpy()
+    """The image and its residual seen through the scanner in HU, and the thinned variance."""
+    geometry, parts = sinogram.geometry, []
+    for start in range(0, len(hu), SLICES_AT_ONCE):
+        part = slice(start, start + SLICES_AT_ONCE)
+        # no clipping at air: negative values of noise must cancel in the line integrals
+        mu = torch.from_numpy((1 + hu[part] / 1000) * np.float32(MU_WATER_PER_MM))
+        lines = project(mu, geometry)
+        blank = (sinogram.blank if sinogram.blank.ndim == 1 else sinogram.blank[part]).double()
+        expected = blank * torch.exp(-lines.double())
+        counted = blank * torch.exp(-sinogram.line_integrals[part].double())
+        residual = (counted / expected - 1).float()  # A x - p to first order
+        thin = expected[:, ::every]
+        variance = (thin + sinogram.electronic_noise**2) / thin**2
+        images = (fbp(x, geometry, kernel) * HU_PER_MU for x in (lines, residual))
+        parts.append([x.numpy() for x in (*images, variance.float())])
+    seen, missing, thinned = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return seen, missing, thinned
 
 
 def _templates(
