@@ -124,8 +124,8 @@ def consistency(
         ValueError: grids differ, a mask is empty or has no ring, or views do not divide.
 
     Source: likelihood ratio of a known signal in Gaussian noise, Barrett and Myers 2004,
-    Foundations of Image Science, doi:10.1002/0471457558; a test against a smallest effect that matters, Murphy and
-    Myors 1999, J Appl Psychol 84:234, doi:10.1037/0021-9010.84.2.234.
+    Foundations of Image Science, doi:10.1002/0471457558; a test against a smallest effect that
+    matters, Murphy and Myors 1999, J Appl Psychol 84:234, doi:10.1037/0021-9010.84.2.234.
     """
     geometry = sinogram.geometry
     if every is None:
