@@ -47,9 +47,10 @@ def autocorrelation(test: np.ndarray, reference: np.ndarray, masks: Masks) -> np
 
     From the 64 x 64 pixels around up to 256 segments: residual less its mean, cut off at three
     standard deviations (see `local_noise`), multiplied with itself at every distance up to K = 10
-    pixels, and divided by its variance. Of every distance the median over the windows is taken, so
-    that windows with an edge or a lost structure in them do not count. What the subtraction of
-    the mean takes from every value is given back.
+    pixels, and divided by its variance. The mean is over the middle half of the windows in the
+    order of their sums, so that those with an edge or a lost structure in them do not count (a
+    median of every value would be biased, and a large segment adds up many small biases). What
+    the subtraction of the mean takes from every value is given back.
     """
     chosen = np.unique(np.linspace(0, len(masks) - 1, WINDOWS).astype(int))
     few = masks.select(chosen)
@@ -72,7 +73,8 @@ def autocorrelation(test: np.ndarray, reference: np.ndarray, masks: Masks) -> np
             tables.append(_normalised(residual / level, inside, lags))
     if not tables:
         raise ValueError("There is too little noise around the segments: give correlation_px.")
-    table = np.median(tables, axis=0)
+    order = np.argsort([table.sum() for table in tables])
+    table = np.mean([tables[i] for i in order[len(order) // 4 : len(order) - len(order) // 4]], 0)
     table = (table + table[::-1, ::-1]) / 2
     area = table.sum() / (1 + (table.sum() - table.size) / side**2)
     return np.asarray(table * (1 - area / side**2) + area / side**2)

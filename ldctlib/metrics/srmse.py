@@ -43,7 +43,10 @@ def srmse(test: Image, reference: Image, masks: Masks) -> Any:
     if isinstance(test, torch.Tensor) or isinstance(reference, torch.Tensor):
         device = test.device if isinstance(test, torch.Tensor) else reference.device
         test, reference = (torch.as_tensor(image, device=device) for image in (test, reference))
-        return segment_errors(test, reference, masks)
+        errors = segment_errors(test, reference, masks)
+        if not bool(torch.isfinite(errors).all()):
+            raise ValueError("An image holds values that are not finite, in a segment.")
+        return errors
     return np.sqrt(difference_sums(test, reference, masks)[1] / masks.areas)
 
 

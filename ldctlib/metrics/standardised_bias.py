@@ -18,7 +18,7 @@ from ldctlib.masks import Masks
 from ldctlib.metrics._noise_of_residual import autocorrelation, correlation_areas, local_noise
 from ldctlib.metrics._segment_sums import difference_sums
 
-LEAST_AREA_PX = 0.1  # no more is believed of how noise cancels over a large segment
+LEAST_AREA_PX = 0.05  # no more is believed of how noise cancels over a large segment
 
 
 def standardised_bias(
@@ -114,8 +114,8 @@ def multiplicity_threshold(
 
 def _given_level(sigma: np.ndarray, masks: Masks) -> np.ndarray:
     """(S,) standard deviations from a number, one a segment, or a map."""
-    if sigma.shape in (masks.shape, masks.shape[1:]) and sigma.size != len(masks):
-        return np.asarray(np.sqrt(masks.sum_over(sigma.reshape(masks.shape) ** 2) / masks.areas))
+    if sigma.shape in (masks.shape, masks.shape[1:]) and sigma.size == np.prod(masks.shape):
+        sigma = np.sqrt(masks.sum_over(sigma.reshape(masks.shape) ** 2) / masks.areas)
     if sigma.shape not in ((), (len(masks),)) or not (sigma > 0).all():
         raise ValueError(
             f"sigma_hu is a positive number, one for each of the {len(masks)} segments, or a map "

@@ -184,7 +184,10 @@ def test_bad_input_gets_one_clear_sentence(pair):
         with pytest.raises(ValueError, match="not finite, in mask"):
             srmse(image, pair[1], masks)
     with pytest.raises(ValueError, match="not finite"):
-        segment_errors(torch.from_numpy(broken), torch.from_numpy(pair[1]), masks)
+        srmse(torch.from_numpy(broken), torch.from_numpy(pair[1]), masks)
+    errors = segment_errors(torch.from_numpy(broken), torch.from_numpy(pair[1]), masks)
+    assert errors[3].isnan()
+    assert errors[masks.iou()[[3]].toarray()[0] == 0].isfinite().all()
     with pytest.raises(ValueError, match="There are no segments"):
         max_srmse(*pair, none)
     with pytest.raises(ValueError, match="between 0 and 100"):

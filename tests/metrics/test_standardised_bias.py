@@ -165,6 +165,7 @@ def test_bad_input_gets_one_clear_sentence():
         ({}, "do not differ by noise"),
         ({"sigma_hu": -1.0}, "positive number"),
         ({"sigma_hu": np.ones(3)}, "positive number"),
+        ({"sigma_hu": np.zeros(SHAPE)}, "positive number"),
         ({"sigma_hu": 1.0, "correlation_px": 0.5}, "at least 1 pixel"),
         ({"sigma_hu": 1.0, "correlation_px": np.ones((2, 2))}, "in its centre"),
     ]:
