@@ -8,10 +8,30 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import ldctlib
-from ldctlib.cli import campaign, data, denoise, evaluate, search, segment, train, weights
+from ldctlib.cli import (
+    campaign,
+    data,
+    denoise,
+    evaluate,
+    hallucinations,
+    search,
+    segment,
+    train,
+    weights,
+)
 
 MISTAKE, INTERRUPTED = 2, 130
-COMMANDS = (denoise, train, evaluate, segment, search, campaign, data, weights)
+COMMANDS = (
+    denoise,
+    train,
+    evaluate,
+    segment,
+    hallucinations,
+    search,
+    campaign,
+    data,
+    weights,
+)
 
 EXAMPLES = """examples:
   ldct denoise scan/ denoised/ --method redcnn      a DICOM folder, denoised into a new one
@@ -20,6 +40,7 @@ EXAMPLES = """examples:
   ldct evaluate phantom-chest:7 phantom-head:7 --methods cnn10 redcnn --out results.csv
   ldct segment phantom-chest:7 masks.npz             its structures, found without weights
   ldct segment scan/ masks.npz --method sam --checkpoint vit_h --window lung mediastinum
+  ldct hallucinations low.nii.gz denoised.nii.gz full.nii.gz --out segments.csv
   ldct search cnn10 --scans phantom-head:1000 --out tuned --budget 0.002
   ldct campaign cnn10 redcnn --seeds 10 --scans lidc-0314 --test crlm-1004 --out fair
   ldct data list                                    the data sets, and which are on this machine

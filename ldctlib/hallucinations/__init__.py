@@ -1,6 +1,10 @@
 """Structures that a denoiser removed, introduced or changed."""
 
 from ldctlib.hallucinations.cases import RemovalCase, removal_case, removal_cases
+from ldctlib.hallucinations.conformal import conformal_threshold
+from ldctlib.hallucinations.consistency import Consistency, consistency
+from ldctlib.hallucinations.flag import flag
+from ldctlib.hallucinations.flags import Flag, Flags
 from ldctlib.hallucinations.inpaint import remove_structures, visible_structures
 from ldctlib.hallucinations.proportions import recall, rmse_recall, wilson
 from ldctlib.hallucinations.removal import removal_experiment
@@ -10,8 +14,14 @@ from ldctlib.hallucinations.structures import oracle_segments, split_structures
 
 __all__ = [
     "ASKED",
+    "Consistency",
+    "Flag",
+    "Flags",
     "RemovalCase",
     "RemovalResults",
+    "conformal_threshold",
+    "consistency",
+    "flag",
     "oracle_segments",
     "recall",
     "removal_case",

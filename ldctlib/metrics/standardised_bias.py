@@ -130,7 +130,7 @@ def _given_grain(correlation: np.ndarray) -> np.ndarray:
         return gaussian_grain(float(correlation))
     side, middle = len(correlation), len(correlation) // 2
     good = correlation.shape == (side, side) and side % 2 == 1
-    if not good or correlation[middle, middle] != 1:
+    if not good or not np.isclose(correlation[middle, middle], 1):
         raise ValueError(
             "correlation_px is an area in pixels, or a table (2K + 1, 2K + 1) of the "
             "autocorrelation with 1 in its centre."
