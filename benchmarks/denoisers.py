@@ -88,12 +88,12 @@ def main() -> None:
     options = parser.parse_args()
     rows = bilateral_beside_its_taps(options.device)
     rows += whole_scans(options.device, options.slices, options.methods)
-    command = f"python benchmarks/denoisers.py --device {options.device}"
+    command = f"python benchmarks/denoisers.py --device {options.device} --slices {options.slices}"
     record(
         "denoisers",
         rows,
         command,
-        note=f"{SLICES} slices of 512 x 512, tiles and batches within 256 MiB of feature maps.",
+        note=f"{options.slices} slices of 512 x 512; tiles and batches within 256 MiB of features.",
     )
 
 

@@ -10,11 +10,17 @@ import numpy as np
 
 from ldctlib import units
 from ldctlib.masks import Masks
-from ldctlib.viewing import Figure, Viewer, figure, show
+from ldctlib.viewing import Figure, Scatter, Viewer, figure, scatter, show
 
 KINDS = ("removed", "introduced", "changed")
 # shape and colour, so that either is enough; the colours are those of the course's lines
-MARKS = {"removed": ("v", "#d55e00"), "introduced": ("^", "#0072b2"), "changed": ("D", "#009e73")}
+LOOKS = {
+    "removed": ("triangle-down", "#d55e00"),
+    "introduced": ("triangle-up", "#0072b2"),
+    "changed": ("square", "#009e73"),
+    "not flagged": ("circle", "#8a9099"),
+}
+MARKERS = {"triangle-down": "v", "triangle-up": "^", "square": "D"}  # of matplotlib
 LEAST_CROP_PX, CROP_MARGIN_PX = 64, 16
 
 
@@ -102,10 +108,12 @@ class Flags:
         marks = np.array([record.kind if record.flagged else "" for record in self.records])
         plain = marks == ""
         axes.plot(low[plain], denoised[plain], "o", ms=3, mew=0, color="#8a9099", alpha=0.6)
-        for kind, (shape, colour) in MARKS.items():
-            here = marks == kind
+        for kind in KINDS:
+            (shape, colour), here = LOOKS[kind], marks == kind
             look: Any = {"ms": 7, "mew": 0.8, "mec": "white", "color": colour}
-            axes.plot(low[here], denoised[here], shape, label=f"{kind} ({here.sum()})", **look)
+            axes.plot(
+                low[here], denoised[here], MARKERS[shape], label=f"{kind} ({here.sum()})", **look
+            )
         end = 1.05 * max(low.max(initial=1), denoised.max(initial=1))
         axes.plot([0, end], [0, end], color="#5b6067", lw=1, zorder=0)
         axes.set(xlim=(0, end), ylim=(0, end), aspect="equal")
@@ -119,26 +127,66 @@ class Flags:
         )
         return figure(fig, alt=alt, caption=caption)
 
+    def browse(
+        self, count: int = 24, reveal: str | None = None, caption: str | None = None
+    ) -> Scatter:
+        """The same scatter for a page: choose a segment, and a viewer shows it in all scans.
+
+        Args:
+            count: how many of the most suspicious segments can be chosen.
+            reveal: the scan that stays covered until the reader asks for it, such as "full dose".
+            caption: what to see.
+        """
+        first = self.records[:count]
+        low = np.array([record.srmse_low_hu for record in self.records])
+        denoised = np.array([record.srmse_denoised_hu for record in self.records])
+        return scatter(
+            low,
+            denoised,
+            {name: self.volumes[name] for name in ("denoised", "low dose", "full dose")},
+            self.masks,
+            range(len(first)),
+            kinds=[record.kind if record.flagged else "not flagged" for record in first],
+            looks=LOOKS,
+            windows=[self._window(i) for i in range(len(first))],
+            texts=[_told(record) for record in first],
+            reveal=reveal,
+            labels=("SRMSE of the low dose (HU)", "SRMSE of the denoised scan (HU)"),
+            alt=f"Scatter of {len(self)} segments. {self!r}.",
+            caption=caption,
+        )
+
     def show(self, i: int = 0, caption: str | None = None) -> Viewer:
         """Segment ``i`` in order of suspicion: full dose, denoised, low dose, with its outline."""
         record = self.records[i]
         one = self.masks.select([range(len(self))[i]])
         inside = one.boolean(0)[record.slice]
         crop = _around(inside)
-        told = f"{record.label}: {record.kind}" if record.flagged else record.label
         return show(
             self.volumes,
-            _window([v[record.slice][inside] for v in self.volumes.values()], record),
+            self._window(i),
             slices=record.slice,
             crop=crop,
             masks=one,
             zoom=4 if crop[1].stop - crop[1].start <= LEAST_CROP_PX else 2,
-            caption=caption
-            or f"{told}. SRMSE {record.srmse_low_hu:.0f} HU at low dose, "
-            f"{record.srmse_denoised_hu:.0f} HU denoised; contrast "
-            f"{record.contrast_reference_hu:.0f} HU at full dose, "
-            f"{record.contrast_denoised_hu:.0f} HU denoised.",
+            caption=caption or _told(record),
         )
+
+    def _window(self, i: int) -> units.Window:
+        record = self.records[i]
+        inside = self.masks.select([range(len(self))[i]]).boolean(0)[record.slice]
+        return _window([v[record.slice][inside] for v in self.volumes.values()], record)
+
+
+def _told(record: Flag) -> str:
+    """A segment in one sentence."""
+    told = f"{record.label}: {record.kind}" if record.flagged else record.label
+    return (
+        f"{told}. SRMSE {record.srmse_low_hu:.0f} HU at low dose, "
+        f"{record.srmse_denoised_hu:.0f} HU denoised; contrast "
+        f"{record.contrast_reference_hu:.0f} HU at full dose, "
+        f"{record.contrast_denoised_hu:.0f} HU denoised."
+    )
 
 
 def _around(inside: np.ndarray) -> tuple[slice, slice]:

@@ -26,8 +26,12 @@ SHAPES = {
     "square": "M-4 -4H4V4H-4z",
     "circle": "M-3.2 0a3.2 3.2 0 1 0 6.4 0a3.2 3.2 0 1 0 -6.4 0z",
 }
-KIND_SHAPES = ("circle", "triangle-down", "triangle-up", "square")
-KIND_COLOURS = ("#56b4e9", "#d55e00", "#cc79a7", "#e69f00")
+LOOKS = (
+    ("circle", "#56b4e9"),
+    ("triangle-down", "#d55e00"),
+    ("triangle-up", "#cc79a7"),
+    ("square", "#e69f00"),
+)
 
 
 def scatter(
@@ -38,6 +42,7 @@ def scatter(
     chosen: Sequence[int],
     *,
     kinds: Sequence[str] | None = None,
+    looks: Mapping[str, tuple[str, str]] | None = None,
     windows: Sequence[units.Window] | units.Window | None = None,
     texts: Sequence[str] | None = None,
     reveal: str | None = None,
@@ -57,6 +62,7 @@ def scatter(
         masks: S segments on the grid of ``images``.
         chosen: positions of the segments that the figure carries; the first is shown first.
         kinds: one word for each of the chosen, at most four different ones, such as "removed".
+        looks: shape (one of `SHAPES`) and colour of every kind; in their order of coming if None.
         windows: display window of each of the chosen, or of all; as in `show` if None.
         texts: what to say about each of the chosen.
         reveal: name of a pane that stays covered until the reader asks for it.
@@ -81,15 +87,18 @@ def scatter(
     for name, values in (("kinds", kinds), ("texts", texts), ("windows", windows)):
         if len(values) != len(chosen):
             raise ValueError(f"{len(values)} {name} were given for {len(chosen)} segments.")
-    if len(set(kinds)) > len(KIND_SHAPES):
-        raise ValueError(f"A figure tells {len(KIND_SHAPES)} kinds apart, not {len(set(kinds))}.")
+    if looks is None:
+        if len(set(kinds)) > len(LOOKS):
+            raise ValueError(f"A figure tells {len(LOOKS)} kinds apart, not {len(set(kinds))}.")
+        looks = dict(zip(dict.fromkeys(kinds), LOOKS, strict=False))
     if reveal is not None and reveal not in images:
         raise ValueError(f"No pane is called {reveal!r}.")
     viewer = _gallery(images, masks, chosen, windows[0], crop_px, zoom, alt, limit_mb)
     ends = [units.level_width(window) for window in windows]
     data: dict[str, list[Any]] = {"level": [e[0] for e in ends], "width": [e[1] for e in ends]}
     data["texts"] = texts
-    return Scatter(viewer, (x, y), tuple(chosen), tuple(kinds), data, reveal, labels, alt, caption)
+    words = labels, alt, caption
+    return Scatter(viewer, (x, y), tuple(chosen), tuple(kinds), dict(looks), data, reveal, *words)
 
 
 @dataclass(frozen=True, repr=False)
@@ -100,6 +109,7 @@ class Scatter:
     points: tuple[np.ndarray, np.ndarray]
     chosen: tuple[int, ...]
     kinds: tuple[str, ...]
+    looks: dict[str, tuple[str, str]]
     data: dict[str, list[Any]]
     reveal: str | None
     labels: tuple[str, str]
@@ -135,26 +145,26 @@ class Scatter:
 
     def _drawing(self) -> str:
         frame = axes.LogLog(*self.points)
-        style = dict.fromkeys(self.kinds)
-        looks = {k: n for n, k in enumerate(style)}
         rest = np.setdiff1d(np.arange(len(self.points[0])), self.chosen)
         dots = "".join("M{:.0f} {:.0f}h0".format(*frame.place(i)) for i in rest)
         marks = []
         for n, i in reversed(list(enumerate(self.chosen))):  # the first one on top
-            look = looks[self.kinds[n]]
+            shape, colour = self.looks[self.kinds[n]]
             across, down = frame.place(i)
             spoken = html.escape(f"{self.kinds[n]}: {self.data['texts'][n]}")
             marks.append(
                 f'<path data-n="{n}" role="button" tabindex="-1" aria-label="{spoken}" '
-                f'transform="translate({across:.1f} {down:.1f})" d="{SHAPES[KIND_SHAPES[look]]}" '
-                f'fill="{KIND_COLOURS[look]}" stroke="currentColor" stroke-width="0.6"/>'
+                f'transform="translate({across:.1f} {down:.1f})" d="{SHAPES[shape]}" '
+                f'fill="{colour}" stroke="currentColor" stroke-width="0.6"/>'
             )
-        key = [
-            f'<path d="{SHAPES[KIND_SHAPES[look]]}" fill="{KIND_COLOURS[look]}" '
-            f'transform="translate({axes.LEFT + 14} {axes.TOP + 14 + 18 * look})"/>'
-            f'<text x="{axes.LEFT + 26}" y="{axes.TOP + 18 + 18 * look}">{html.escape(kind)}</text>'
-            for kind, look in looks.items()
-        ]
+        key = []
+        for n, kind in enumerate(dict.fromkeys(self.kinds)):
+            (shape, colour), down = self.looks[kind], axes.TOP + 14 + 18 * n
+            key.append(
+                f'<path d="{SHAPES[shape]}" fill="{colour}" '
+                f'transform="translate({axes.LEFT + 14} {down})"/>'
+                f'<text x="{axes.LEFT + 26}" y="{down + 4}">{html.escape(kind)}</text>'
+            )
         return (
             f'<svg class="points" viewBox="0 0 {axes.WIDTH} {axes.HEIGHT}" role="group" '
             f'aria-label="{html.escape(self.alt)}" font-size="12" fill="currentColor" '

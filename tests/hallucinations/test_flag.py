@@ -160,6 +160,15 @@ def test_the_scatter_tells_what_it_shows(flags):
     assert picture.caption == "Every dot is a segment."
 
 
+def test_the_scatter_of_a_page_opens_the_most_suspicious_segments_first(flags):
+    page = flags.browse(3, reveal="full dose")
+    assert page.kinds == tuple(r.kind if r.flagged else "not flagged" for r in list(flags)[:3])
+    assert page.viewer.numbers == tuple(r.slice for r in list(flags)[:3])
+    np.testing.assert_allclose(page.points[1], [r.srmse_denoised_hu for r in flags])
+    assert f"SRMSE {flags[0].srmse_low_hu:.0f} HU at low dose" in page.html
+    assert "Reveal" in page.html
+
+
 def test_a_look_at_one_segment(flags):
     viewer = flags.show(0)
     assert viewer.names == ("full dose", "denoised", "low dose")
