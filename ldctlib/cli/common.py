@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 METHODS = "such as redcnn; ldct weights lists them"
@@ -52,3 +54,14 @@ def asked_for(options: argparse.Namespace, *names: str) -> dict[str, Any]:
     """Those of the named options that were given."""
     asked = {name: getattr(options, name) for name in names}
     return {name: value for name, value in asked.items() if value is not None}
+
+
+def write_table(table: Any, path: Path) -> None:
+    """A pandas table as .csv, complete or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        table.to_csv(part, index=False)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

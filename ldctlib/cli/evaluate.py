@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ldctlib.cli.common import open_source
+from ldctlib.cli.common import open_source, write_table
 
 
 def add_arguments(add: Any) -> None:
@@ -78,7 +77,7 @@ def run(options: argparse.Namespace) -> None:
     for metric, definition in table.attrs["definitions"].items():
         print(f"{metric}: {definition}")
     if options.out:
-        _write(table, options.out)
+        write_table(table, options.out)
         print(f"All {len(table)} values are in {options.out}")
 
 
@@ -150,13 +149,3 @@ def _as_text(means: Any) -> str:
     wide.index.name = None
     formats = {column: f"{{:.{MEASURES[column[1]].digits}f}}".format for column in wide.columns}
     return str(wide.to_string(formatters=formats))
-
-
-def _write(table: Any, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        table.to_csv(part, index=False)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

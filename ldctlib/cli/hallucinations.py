@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
-from ldctlib.cli.common import asked_for, open_source
+from ldctlib.cli.common import asked_for, open_source, write_table
 
 
 def add_arguments(add: Any) -> None:
@@ -56,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
     if options.worst > 0 and flags.flagged:
         print(_as_text(flags, options.worst))
     if options.out:
-        _write(flags.table(), options.out)
+        write_table(flags.table(), options.out)
         print(f"All {len(flags)} segments are in {options.out}")
 
 
@@ -88,13 +87,3 @@ def _as_text(flags: Any, count: int) -> str:
     if len(flags.flagged) > count:
         lines.append(f"… and {len(flags.flagged) - count} more")
     return "\n".join(lines)
-
-
-def _write(table: Any, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        table.to_csv(part, index=False)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

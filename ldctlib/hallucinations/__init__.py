@@ -9,6 +9,7 @@ from ldctlib.hallucinations.inpaint import remove_structures, visible_structures
 from ldctlib.hallucinations.proportions import recall, rmse_recall, wilson
 from ldctlib.hallucinations.removal import removal_experiment
 from ldctlib.hallucinations.removal_results import RemovalResults
+from ldctlib.hallucinations.rings import contrast, rings
 from ldctlib.hallucinations.scores import ASKED
 from ldctlib.hallucinations.structures import oracle_segments, split_structures
 
@@ -21,6 +22,7 @@ __all__ = [
     "RemovalResults",
     "conformal_threshold",
     "consistency",
+    "contrast",
     "flag",
     "oracle_segments",
     "recall",
@@ -28,6 +30,7 @@ __all__ = [
     "removal_cases",
     "removal_experiment",
     "remove_structures",
+    "rings",
     "rmse_recall",
     "split_structures",
     "visible_structures",
