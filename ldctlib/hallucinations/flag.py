@@ -66,7 +66,7 @@ def flag(
         The segments, in order of suspicion.
 
     Raises:
-        ValueError: grids differ, a mask is empty, a value is not finite, or an unknown rule.
+        ValueError: grids differ, there is no mask or an empty one, a value is not finite, or an unknown rule.
 
     Source: Kachelriess, Problems in assessing AI image quality, compares the two errors of every
     segment; the noise tolerance is the standard deviation of a chi distribution.
@@ -78,6 +78,8 @@ def flag(
     full, clean, noisy = volumes.values()
     sets = {"reference": masks, **({"denoised": denoised_masks} if denoised_masks else {})}
     every = Masks.concatenate(sets.values())
+    if len(every) == 0:
+        raise ValueError("There is no segment to compare: the masks are empty.")
     u, v = srmse(noisy, full, every), srmse(clean, full, every)
     noise = {
         "sigma_hu": local_noise(noisy, full, every),
