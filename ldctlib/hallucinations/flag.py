@@ -66,7 +66,8 @@ def flag(
         The segments, in order of suspicion.
 
     Raises:
-        ValueError: grids differ, there is no mask or an empty one, a value is not finite, or an unknown rule.
+        ValueError: grids differ, there is no mask or an empty one, a value is not finite, or the
+            rule is unknown.
 
     Source: Kachelriess, Problems in assessing AI image quality, compares the two errors of every
     segment; the noise tolerance is the standard deviation of a chi distribution.
