@@ -322,3 +322,14 @@ def test_other_files_are_refused(tmp_path):
     for path, message in [(text, "not a file"), (other, "lacks"), (array, "not a file")]:
         with pytest.raises(ValueError, match=message):
             Masks.load(path)
+
+
+def test_one_slice_of_a_mask_and_the_slice_with_most_of_it_are_those_of_its_volume():
+    rng = np.random.default_rng(8)
+    volumes = {str(i): rng.random((4, 9, 11)) < 0.1 * (i + 1) for i in range(5)}
+    volumes["empty"] = np.zeros((4, 9, 11), bool)
+    masks = Masks.from_volumes(volumes)
+    for i, volume in enumerate(volumes.values()):
+        assert masks.largest_slices[i] == volume.sum(axis=(1, 2)).argmax()
+        for z in range(4):
+            np.testing.assert_array_equal(masks.plane(i, z), volume[z])

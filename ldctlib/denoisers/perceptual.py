@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+import pooch
 import torch
 from torch import Tensor, nn
 
@@ -107,18 +107,10 @@ def _official_weights() -> dict[str, Tensor]:
             "e.g. perceptual='random-vgg19-shallow'."
         ) from error
     prefix = path.stem.split("-")[-1]
-    if not _sha256(path).startswith(prefix):
+    if not pooch.file_hash(str(path)).startswith(prefix):
         raise RuntimeError(f"{path} is damaged (its SHA-256 does not begin with {prefix}).")
     convolutions = {k: v for k, v in state.items() if k.startswith("features.")}
     return {key.removeprefix("features."): value for key, value in convolutions.items()}
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _random(layers: nn.Sequential) -> nn.Sequential:

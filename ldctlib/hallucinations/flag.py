@@ -98,7 +98,7 @@ def flag(
     noise_of_contrast = error * np.sqrt(1 + every.areas / np.maximum(around.areas, 1))
     kinds = _kinds(contrasts[0], contrasts[1], tolerance * noise_of_contrast, kept)
     sources = [name for name, part in sets.items() for _ in range(len(part))]
-    facts = (sources, _largest_slices(every), every.areas, u, v, bias_hu, z, p)
+    facts = (sources, every.largest_slices.tolist(), every.areas, u, v, bias_hu, z, p)
     rows = list(zip(every.labels, *facts, *contrasts, kinds, flagged, strict=True))
     order = np.lexsort((u - v, ~flagged))
     records = tuple(_record(rows[i]) for i in order)
@@ -127,15 +127,6 @@ def _kinds(
     fell = np.abs(denoised) < np.abs(full)  # decides where the contrast changed its sign
     kinds = np.where(left & fell, "removed", np.where(there & ~fell, "introduced", "changed"))
     return list(map(str, np.where(clear, kinds, "changed")))
-
-
-def _largest_slices(masks: Masks) -> list[int]:
-    """The slice in which each mask has most voxels."""
-    largest = []
-    for first, past in zip(masks.offsets[:-1], masks.offsets[1:], strict=True):
-        slices = masks.starts[first:past] // (masks.shape[1] * masks.shape[2])
-        largest.append(int(np.bincount(slices, masks.lengths[first:past]).argmax()))
-    return largest
 
 
 def _record(row: tuple[Any, ...]) -> Flag:

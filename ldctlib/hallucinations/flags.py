@@ -160,7 +160,7 @@ class Flags:
         """Segment ``i`` in order of suspicion: full dose, denoised, low dose, with its outline."""
         record = self.records[i]
         one = self.masks.select([range(len(self))[i]])
-        inside = one.boolean(0)[record.slice]
+        inside = one.plane(0, record.slice)
         crop = _around(inside)
         return show(
             self.volumes,
@@ -174,7 +174,7 @@ class Flags:
 
     def _window(self, i: int) -> units.Window:
         record = self.records[i]
-        inside = self.masks.select([range(len(self))[i]]).boolean(0)[record.slice]
+        inside = self.masks.plane(range(len(self))[i], record.slice)
         return _window([v[record.slice][inside] for v in self.volumes.values()], record)
 
 

@@ -198,6 +198,11 @@ class Masks(Runs):
         """One mask, by position or label, as a boolean volume (Z, H, W)."""
         return self.select([self.index(mask) if isinstance(mask, str) else mask]).union()
 
+    def plane(self, i: int, z: int) -> np.ndarray:
+        """What lies in slice z of one mask: boolean (H, W), without a volume in between."""
+        part = self.select([i]).crop(z, slice(None), slice(None))
+        return part.boolean(0)[0] if len(part) else np.zeros(self.shape[1:], bool)
+
     def pieces(self) -> Iterator[Piece]:
         """Starts and lengths of the runs of one mask after the other."""
         for first, past in zip(self.offsets[:-1], self.offsets[1:], strict=True):

@@ -52,6 +52,16 @@ class Runs:
         return found
 
     @property
+    def largest_slices(self) -> np.ndarray:
+        """(S,) the slice in which each mask has most voxels, the first of several; 0 if empty."""
+        slices = self.starts // (self.shape[1] * self.shape[2])
+        largest = np.zeros(len(self.offsets) - 1, np.int64)
+        for i, (first, past) in enumerate(zip(self.offsets[:-1], self.offsets[1:], strict=True)):
+            if first < past:
+                largest[i] = np.bincount(slices[first:past], self.lengths[first:past]).argmax()
+        return largest
+
+    @property
     def owners(self) -> np.ndarray:
         """(R,) which mask every run belongs to."""
         return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))

@@ -9,6 +9,7 @@ from ldctlib.metrics.channels import (
     laguerre_gauss_channels,
 )
 from ldctlib.metrics.compare import compare
+from ldctlib.metrics.contrast_dependence import ContrastDependence, contrast_dependence
 from ldctlib.metrics.detectability import (
     disc_task,
     dprime_hotelling,
@@ -29,7 +30,7 @@ from ldctlib.metrics.observers import Detection, cho, cho_split
 from ldctlib.metrics.organs import organ_masks
 from ldctlib.metrics.radiomics import RadiomicFeatures, radiomic_features
 from ldctlib.metrics.reference import PUBLICATIONS, reference
-from ldctlib.metrics.resolution import ContrastDependence, contrast_dependence, mtf, ttf
+from ldctlib.metrics.resolution import mtf, ttf
 from ldctlib.metrics.rfs import rfs, similarity
 from ldctlib.metrics.roc import auc, auc_from_dprime, auc_interval, dprime_from_auc
 from ldctlib.metrics.segment_errors import segment_errors

@@ -89,7 +89,7 @@ def load_sam(checkpoint: str | Path) -> tuple[Any, str]:
     except RuntimeError as error:
         problem = re.sub(r"\s+", " ", str(error))[:160]
         raise ValueError(f"{path} does not fit the model {kind}: {problem}…") from error
-    return model.eval(), known.sha256 if known else sha256(path)
+    return model.eval(), known.sha256 if known else pooch.file_hash(str(path))
 
 
 def published(name: str) -> Path:
@@ -111,15 +111,6 @@ def published(name: str) -> Path:
             "which needs no weights."
         ) from None
     return Path(path)
-
-
-def sha256(path: Path) -> str:
-    """Of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def fingerprint(model: nn.Module) -> str:

@@ -204,14 +204,13 @@ def _gallery(
         raise ValueError(f"The masks lie on {masks.shape}, the images on {grid}.")
     side = min(crop_px, *grid[1:])
     places, outlines = [], []
-    for n, i in enumerate(chosen):
-        inside = masks.boolean(i)
-        z = int(inside.sum(axis=(1, 2)).argmax())
-        rows, columns = np.nonzero(inside[z])
+    for n, (i, z) in enumerate(zip(chosen, masks.select(chosen).largest_slices, strict=True)):
+        inside = masks.plane(i, z)
+        rows, columns = np.nonzero(inside)
         top = int(np.clip((rows.min() + rows.max() + 1 - side) // 2, 0, grid[1] - side))
         left = int(np.clip((columns.min() + columns.max() + 1 - side) // 2, 0, grid[2] - side))
-        places.append((z, slice(top, top + side), slice(left, left + side)))
-        outlines.append((n, inside[places[-1]]))
+        places.append((int(z), slice(top, top + side), slice(left, left + side)))
+        outlines.append((n, inside[places[-1][1:]]))
     crops = {name: np.stack([v[p] for p in places]) for name, v in volumes.items()}
     outline = Masks.from_slices(
         outlines, (len(chosen), side, side), [masks.labels[i] for i in chosen]
