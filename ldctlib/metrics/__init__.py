@@ -25,6 +25,7 @@ from ldctlib.metrics.fidelity import psnr, rmse
 from ldctlib.metrics.fourier_ring import PatchCorrelation, RingCorrelation, frc, sfrc
 from ldctlib.metrics.low_contrast import low_contrast_table
 from ldctlib.metrics.measures import FULL_RANGE, MEASURES, PUBLISHED
+from ldctlib.metrics.multiplicity import adjusted, holm, multiplicity_threshold
 from ldctlib.metrics.noise import NoisePower, nps
 from ldctlib.metrics.observers import Detection, cho, cho_split
 from ldctlib.metrics.organs import organ_masks
@@ -34,10 +35,10 @@ from ldctlib.metrics.resolution import mtf, ttf
 from ldctlib.metrics.rfs import rfs, similarity
 from ldctlib.metrics.roc import auc, auc_from_dprime, auc_interval, dprime_from_auc
 from ldctlib.metrics.segment_errors import segment_errors
-from ldctlib.metrics.significance import bootstrap, holm, mann_whitney, signed_rank
+from ldctlib.metrics.significance import bootstrap, mann_whitney, signed_rank
 from ldctlib.metrics.srmse import max_srmse, mean_srmse, percentile_srmse, srmse
 from ldctlib.metrics.ssim import ssim
-from ldctlib.metrics.standardised_bias import multiplicity_threshold, standardised_bias
+from ldctlib.metrics.standardised_bias import standardised_bias
 from ldctlib.metrics.styled import styled
 from ldctlib.metrics.vif import vif
 
@@ -55,6 +56,7 @@ __all__ = [
     "RadiomicFeatures",
     "RingCorrelation",
     "TransferFunction",
+    "adjusted",
     "aggregate",
     "auc",
     "auc_from_dprime",
