@@ -189,8 +189,8 @@ def test_contrast_is_what_the_ring_differs():
     node = np.flatnonzero(tree.usable & (tree.area == disc(128, 128, 10).sum()))
     noise = np.full(hu.shape, 2.0)
     expected = 30 * np.sqrt(tree.area[node]) / 2
-    assert contrast(tree, node, hu, noise, 1) == pytest.approx(expected)
-    assert contrast(tree, node, hu, noise, -1) == pytest.approx(-expected)
+    for sign, value in ((1, expected), (-1, -expected), (0, expected)):
+        assert contrast(tree, node, hu, noise, sign) == pytest.approx(np.full((1, 3), value))
 
 
 def test_the_noise_scale_is_the_standard_deviation():
