@@ -65,8 +65,8 @@ class Candidates:
         """
         mean, most = self.contrast[:, 0], self.contrast[:, 1]
         agreeing = np.log1p(self.agreeing)
-        score = 0.7 * self.step - 0.5 * self.weak - 0.35 * self.merged - 2.55
-        score += (2.7 + 0.5 * self.merged) * agreeing
+        score = 0.7 * self.step - 0.5 * self.weak - 0.35 * self.merged - 1.85
+        score += (2.0 + 0.5 * self.merged) * agreeing
         score += 0.45 * np.log(self.area) + 1.45 * np.log(self.compactness)
         score += 0.4 * np.log(np.clip(most, 1, CLEAR_CONTRAST))
         score += 1.3 * np.clip(most / np.maximum(mean, 1), -1, 1)
