@@ -10,7 +10,7 @@ from scipy.stats import norm
 from ldctlib.hallucinations.flags import Flag, Flags
 from ldctlib.hallucinations.rings import contrast, rings
 from ldctlib.masks import Masks
-from ldctlib.metrics._noise_of_residual import autocorrelation, local_noise
+from ldctlib.metrics.residual_noise import autocorrelation, local_noise
 from ldctlib.metrics.multiplicity import adjusted
 from ldctlib.metrics.srmse import srmse
 from ldctlib.metrics.standardised_bias import standardised_bias

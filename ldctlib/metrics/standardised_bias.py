@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from ldctlib.masks import Masks
-from ldctlib.metrics._noise_of_residual import autocorrelation, correlation_areas, local_noise
+from ldctlib.metrics.residual_noise import autocorrelation, correlation_areas, local_noise
 from ldctlib.metrics._segment_sums import difference_sums
 
 LEAST_AREA_PX = 0.05  # no more is believed of how noise cancels over a large segment

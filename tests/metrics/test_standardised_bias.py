@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 
 from ldctlib.masks import Masks
 from ldctlib.metrics import multiplicity_threshold, standardised_bias
-from ldctlib.metrics._noise_of_residual import autocorrelation, correlation_areas, local_noise
+from ldctlib.metrics.residual_noise import autocorrelation, correlation_areas, local_noise
 from ldctlib.metrics.standardised_bias import gaussian_grain
 
 SHAPE = (8, 192, 192)
