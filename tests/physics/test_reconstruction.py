@@ -5,7 +5,16 @@ import pytest
 import torch
 from fan_beams import disc, disc_line_integrals, grid, small, to_hu
 
-from ldctlib.physics import KERNELS, FanBeam, Kernel, device_loops, fbp, fbp_transposed, noise_map, project
+from ldctlib.physics import (
+    KERNELS,
+    FanBeam,
+    Kernel,
+    device_loops,
+    fbp,
+    fbp_transposed,
+    noise_map,
+    project,
+)
 from ldctlib.physics.kernels import response
 from ldctlib.units import MU_WATER_PER_MM
 
