@@ -10,8 +10,8 @@ from scipy.stats import norm
 from ldctlib.hallucinations.flags import Flag, Flags
 from ldctlib.hallucinations.rings import contrast, rings
 from ldctlib.masks import Masks
-from ldctlib.metrics.residual_noise import local_noise, noise_autocorrelation
 from ldctlib.metrics.multiplicity import adjusted
+from ldctlib.metrics.residual_noise import local_noise, noise_autocorrelation
 from ldctlib.metrics.srmse import srmse
 from ldctlib.metrics.standardised_bias import standardised_bias
 from ldctlib.scans.scan import Scan

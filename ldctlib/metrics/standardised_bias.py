@@ -15,8 +15,8 @@ from __future__ import annotations
 import numpy as np
 
 from ldctlib.masks import Masks
-from ldctlib.metrics.residual_noise import correlation_areas, local_noise, noise_autocorrelation
 from ldctlib.metrics._segment_sums import difference_sums
+from ldctlib.metrics.residual_noise import correlation_areas, local_noise, noise_autocorrelation
 
 LEAST_AREA_PX = 0.05  # no more is believed of how noise cancels over a large segment
 
