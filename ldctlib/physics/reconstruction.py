@@ -64,7 +64,9 @@ def fbp_transposed(
     which the line integrals enter it. The cost goes with the pixels in the runs, not in the image.
 
     Args:
-        rows, columns, lengths: (R,) row, first column and length of every run; they may overlap.
+        rows: (R,) row of every run. Runs may overlap.
+        columns: (R,) their first columns.
+        lengths: (R,) in pixels.
         values: (R,) the image's value in a run.
         geometry: the scanner.
         kernel: a name from `KERNELS`, or a `Kernel`.
