@@ -32,9 +32,9 @@ def standardised_bias(
     """Mean error of every segment over its standard error: mean_s(x - y) sqrt(n_s/rho_s) / sigma.
 
     Where the two images differ by noise alone, z is standard normal. What is not given is
-    estimated from the residual x - y itself (see `local_noise` and `noise_autocorrelation`), so the
-    noise of the reference is counted too. Slices are taken as independent: over masks that go through
-    several thin slices of one reconstruction, z comes out somewhat too large.
+    estimated from the residual x - y itself (see `local_noise` and `noise_autocorrelation`), so
+    the noise of the reference is counted too. Slices are taken as independent: over masks that go
+    through several thin slices of one reconstruction, z comes out somewhat too large.
 
     Args:
         test: volume (Z, H, W) in HU, or an image (H, W) if the masks lie on one slice.
