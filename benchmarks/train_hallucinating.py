@@ -28,12 +28,12 @@ from ldctlib.denoisers import METHODS, Denoiser, Recipe, read_weights, write_wei
 from ldctlib.denoisers.weights import shipped_weights
 from ldctlib.physics import Exam
 from ldctlib.scans import Scan
-from ldctlib.training import PatchSampler, Validation, fit
+from ldctlib.training import PatchSampler, Validation, checkpoint, fit
 from ldctlib.units import AIR_HU
 
 WEIGHTS = Path(ldctlib.__file__).parent / "weights"
 TRAINED_ON, VALIDATED_ON, UNSEEN = range(1000, 1007), range(1100, 1101), range(4)
-CROP, PATCH, BATCH, SEED = 48, 40, 16, 0
+CROP, PATCH, SEED = 48, 40, 0
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class Variant:
         options: of the objective.
         told: what was done, for the card.
         remark: what came of it.
+        batch: patches a step.
+        last: ship what the last step left, not what did best on validation patients.
     """
 
     method: str
@@ -58,6 +60,8 @@ class Variant:
     options: dict[str, Any]
     told: str
     remark: str = ""
+    batch: int = 16
+    last: bool = False
 
 
 VARIANTS = {
@@ -94,11 +98,19 @@ VARIANTS = {
         "wganvgg",
         (0.10,),
         False,
-        1500,
+        600,
         3e-4,
-        {"clip": 0.3, "perceptual": "random-vgg19-shallow", "perceptual_weight": 0.0},
-        "The pairs are right, but the perceptual loss that ties the image to its own full dose is "
-        "left out: the network only has to please the critic, and that for a long time.",
+        {"clip": 0.3, "perceptual": "random-vgg19-shallow", "perceptual_weight": 0.1},
+        "The pairs are right, but the critic has the upper hand: the perceptual loss that ties the "
+        "image to its own full dose counts a hundredth of what it counts in the shipped training, "
+        "is not divided by the noise, and the learning rate never falls. The network has to look "
+        "like full dose more than it has to be right. These are the weights after the last step, "
+        "not the best on the way.",
+        "No lesion is removed, and none was seen to be introduced: a critic that sees matching "
+        "patients has no reason to ask for more of them. What is made up are the CT numbers: at "
+        "10 % dose the liver of one unseen patient comes out 22 HU too bright.",
+        batch=8,
+        last=True,
     ),
 }
 
@@ -140,13 +152,13 @@ def train(name: str, variant: Variant) -> Denoiser:
     kind = METHODS[variant.method]
     recipe = Recipe(
         variant.learning_rate,
-        BATCH,
+        variant.batch,
         PATCH,
         variant.steps,
         kind.recipe.betas,
         {**kind.recipe.options, **variant.options},
     )
-    sampler = PatchSampler(pairs(TRAINED_ON, variant), PATCH, BATCH, SEED, "cpu")
+    sampler = PatchSampler(pairs(TRAINED_ON, variant), PATCH, variant.batch, SEED, "cpu")
     return fit(
         replace(kind, network=partial(untrained, variant.method)),
         sampler,
@@ -168,10 +180,13 @@ def main() -> None:
     name = parser.parse_args().variant
     variant = VARIANTS[name]
     trained = train(name, variant)
+    if variant.last:
+        last = checkpoint.load(BUILD / name / "last.safetensors")
+        trained.network.load_state_dict(last["objective"]["network"])
     facts = {
         "variant": name,
         "steps": variant.steps,
-        "batch": BATCH,
+        "batch": variant.batch,
         "patch": PATCH,
         "learning rate": variant.learning_rate,
         "options": variant.options,
