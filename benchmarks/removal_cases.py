@@ -27,6 +27,7 @@ from ldctlib.hallucinations import (
 )
 from ldctlib.hallucinations.removal_results import RemovalResults
 
+MASKS = "masks"
 FRACTION, TRADE_AT_HU = 0.1, 40.0
 OVERLAPS = {"shrunk": (0.9, 0.7, 0.5), "grown": (0.7, 0.5), "shifted": (0.9, 0.7, 0.5)}
 OF_SEGMENTS = ("mean-srmse", "max-srmse", "max-bias")
@@ -34,19 +35,22 @@ OF_SEGMENTS = ("mean-srmse", "max-srmse", "max-bias")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--case", nargs="+", choices=removal_cases(), default=removal_cases())
+    every = [*removal_cases(), MASKS]
+    parser.add_argument("--case", nargs="+", choices=every, default=every)
     parser.add_argument("--pairs", type=int, default=20)
     given = parser.parse_args()
-    command = f"python benchmarks/removal_cases.py --pairs {given.pairs}"
-    note = f"Recall / AUC, {given.pairs} pairs, {FRACTION:.0%} of the structures removed"
-    rows = [] if given.case == removal_cases() else kept("removal_cases", given.case)
+    note = f"Recall / AUC, {FRACTION:.0%} of the structures removed"
+    command = "python benchmarks/removal_cases.py"
+    rows = kept("removal_cases", given.case)
     for name in given.case:
+        if name == MASKS:
+            continue
         start = time.perf_counter()
         rows += of_case(name, given.pairs)
         print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
         record("removal_cases", rows, command, note=f"{note}.")
-    if given.case == removal_cases():
-        note += "; tubes, 40 x 256 x 256 voxels; 'as they are' are the true masks among tiles"
+    if MASKS in given.case:
+        note += f", {given.pairs} pairs; tubes, 40 x 256 x 256 voxels; masks among tiles"
         record("removal_masks", of_masks(given.pairs), command, note=f"{note}.")
 
 
@@ -62,7 +66,7 @@ def of_case(name: str, pairs: int) -> list[dict]:
     )
     removed = f"{found.counts[0]} of {len(case.structures)}"
     percent = 100 * float(found.changed.mean())
-    about = {"case": name, "removed": removed, "% of voxels": percent}
+    about = {"case": name, "pairs": pairs, "removed": removed, "% of voxels": percent}
     return [{**about, **levels(found, metric)} for metric in ASKED]
 
 
