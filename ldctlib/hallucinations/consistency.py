@@ -11,9 +11,9 @@ from scipy.stats import norm
 from torch import Tensor
 from tqdm import tqdm
 
-from ldctlib.hallucinations.multiplicity import adjusted
 from ldctlib.hallucinations.rings import GAP_PX, WIDTH_PX, contrast, rings
 from ldctlib.masks import Masks
+from ldctlib.metrics import adjusted
 from ldctlib.physics import FanBeam, Kernel, Sinogram, fbp, project
 from ldctlib.scans.scan import Scan
 from ldctlib.units import AIR_HU, MU_WATER_PER_MM
@@ -68,7 +68,7 @@ class Consistency:
 
         Args:
             alpha: false-alarm rate.
-            method: as for `multiplicity.adjusted`.
+            method: as for `metrics.adjusted`.
         """
         either = np.minimum(2 * np.minimum(self.p_removed, self.p_introduced), 1)
         return np.asarray(adjusted(either, method) <= alpha)

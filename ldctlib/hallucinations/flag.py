@@ -8,10 +8,10 @@ import numpy as np
 from scipy.stats import norm
 
 from ldctlib.hallucinations.flags import Flag, Flags
-from ldctlib.hallucinations.multiplicity import adjusted
 from ldctlib.hallucinations.rings import contrast, rings
 from ldctlib.masks import Masks
 from ldctlib.metrics._noise_of_residual import autocorrelation, local_noise
+from ldctlib.metrics.multiplicity import adjusted
 from ldctlib.metrics.srmse import srmse
 from ldctlib.metrics.standardised_bias import standardised_bias
 from ldctlib.scans.scan import Scan
@@ -56,7 +56,7 @@ def flag(
         denoised_masks: segments of the denoised scan, to find that as well.
         alpha: level of the bias rule.
         rule: "either", "tolerance" or "bias".
-        multiplicity: "benjamini-hochberg", "bonferroni" or "none", see `multiplicity.adjusted`.
+        multiplicity: "benjamini-hochberg", "bonferroni" or "none", see `metrics.adjusted`.
         tolerance: the 3 above: standard deviations of an SRMSE that noise may add.
         threshold: instead of both rules, flag where the absolute standardised bias is larger; as
             from `conformal_threshold`.

@@ -10,21 +10,14 @@ from ldctlib.metrics.channels import (
 )
 from ldctlib.metrics.compare import compare
 from ldctlib.metrics.contrast_dependence import ContrastDependence, contrast_dependence
-from ldctlib.metrics.detectability import (
-    disc_task,
-    dprime_hotelling,
-    dprime_npw,
-    dprime_npwe,
-    dprime_pw,
-    eye_filter,
-    frequency_grid,
-    image_task,
-)
+from ldctlib.metrics.detectability import dprime_hotelling, dprime_npw, dprime_npwe, dprime_pw
 from ldctlib.metrics.evaluate import evaluate, evaluate_mayo
 from ldctlib.metrics.fidelity import psnr, rmse
-from ldctlib.metrics.fourier_ring import PatchCorrelation, RingCorrelation, frc, sfrc
+from ldctlib.metrics.fourier_ring import RingCorrelation, frc
+from ldctlib.metrics.fourier_scan import PatchCorrelation, sfrc
 from ldctlib.metrics.low_contrast import low_contrast_table
 from ldctlib.metrics.measures import FULL_RANGE, MEASURES, PUBLISHED
+from ldctlib.metrics.multiplicity import adjusted, holm, multiplicity_threshold
 from ldctlib.metrics.noise import NoisePower, nps
 from ldctlib.metrics.observers import Detection, cho, cho_split
 from ldctlib.metrics.organs import organ_masks
@@ -34,11 +27,12 @@ from ldctlib.metrics.resolution import mtf, ttf
 from ldctlib.metrics.rfs import rfs, similarity
 from ldctlib.metrics.roc import auc, auc_from_dprime, auc_interval, dprime_from_auc
 from ldctlib.metrics.segment_errors import segment_errors
-from ldctlib.metrics.significance import bootstrap, holm, mann_whitney, signed_rank
+from ldctlib.metrics.significance import bootstrap, mann_whitney, signed_rank
 from ldctlib.metrics.srmse import max_srmse, mean_srmse, percentile_srmse, srmse
 from ldctlib.metrics.ssim import ssim
-from ldctlib.metrics.standardised_bias import multiplicity_threshold, standardised_bias
+from ldctlib.metrics.standardised_bias import standardised_bias
 from ldctlib.metrics.styled import styled
+from ldctlib.metrics.tasks import disc_task, eye_filter, frequency_grid, image_task
 from ldctlib.metrics.vif import vif
 
 __all__ = [
@@ -55,6 +49,7 @@ __all__ = [
     "RadiomicFeatures",
     "RingCorrelation",
     "TransferFunction",
+    "adjusted",
     "aggregate",
     "auc",
     "auc_from_dprime",

@@ -9,8 +9,9 @@ import numpy as np
 
 from ldctlib.metrics._tables import LOW_DOSE, By, aggregate, finite, of_patients, pandas, typed
 from ldctlib.metrics.measures import MEASURES
+from ldctlib.metrics.multiplicity import holm
 from ldctlib.metrics.reference import PUBLICATIONS
-from ldctlib.metrics.significance import bootstrap, holm, mann_whitney, signed_rank
+from ldctlib.metrics.significance import bootstrap, mann_whitney, signed_rank
 
 Over = Literal["seeds", "patients"]
 _TESTS = {

@@ -1,4 +1,4 @@
-"""Is a difference more than chance? Exact rank tests, Holm's correction, the bootstrap."""
+"""Is a difference more than chance? Exact rank tests and the bootstrap."""
 
 from __future__ import annotations
 
@@ -105,33 +105,6 @@ def _two_sided(ways: np.ndarray, observed: int) -> float:
     """Twice the smaller tail of the distribution of rank sums, at most 1."""
     tail = min(ways[: observed + 1].sum(), ways[observed:].sum())
     return float(min(1.0, 2 * tail / ways.sum()))
-
-
-def holm(p: Any) -> np.ndarray:
-    """Holm's correction: p values that keep the chance of any false alarm in the family.
-
-    Args:
-        p: (N,) p values of one family of comparisons.
-
-    Returns:
-        (N,) adjusted p values, in the same order.
-
-    Raises:
-        ValueError: a p value is not in [0, 1].
-
-    Source: Holm, Scand. J. Statist. 6, 65 (1979).
-
-    >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    p = np.asarray(p, np.float64)
-    if not ((p >= 0) & (p <= 1)).all():
-        raise ValueError("A p value lies between 0 and 1.")
-    order = np.argsort(p)
-    scaled = p[order] * np.arange(len(p), 0, -1)
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.maximum.accumulate(scaled).clip(max=1)
-    return np.asarray(adjusted)
 
 
 class Difference(NamedTuple):

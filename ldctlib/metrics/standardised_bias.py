@@ -76,42 +76,6 @@ def standardised_bias(
     return np.asarray(totals / (sigma * np.sqrt(areas * masks.areas)))
 
 
-def multiplicity_threshold(
-    z: np.ndarray, alpha: float = 0.05, correction: str = "bonferroni"
-) -> float:
-    """The |z| from which a segment counts as wrong, when S segments are looked at.
-
-    Args:
-        z: (S,) values of `standardised_bias`.
-        alpha: with "bonferroni" the chance of any false alarm in all S segments; with
-            "benjamini-hochberg" the expected share of false alarms among the alarms.
-        correction: one of the two.
-
-    Returns:
-        The threshold of |z|; infinite if "benjamini-hochberg" finds nothing.
-
-    Raises:
-        ValueError: there are no values, or ``alpha`` or ``correction`` is none.
-
-    Source: Benjamini & Hochberg 1995, doi:10.1111/j.2517-6161.1995.tb02031.x.
-
-    >>> round(multiplicity_threshold(np.zeros(15547)), 2)
-    4.66
-    """
-    from scipy.special import ndtr, ndtri
-
-    size = np.sort(np.abs(np.asarray(z, np.float64)))[::-1]
-    if len(size) == 0 or not 0 < alpha < 1:
-        raise ValueError("A threshold needs values of z, and an alpha between 0 and 1.")
-    if correction == "bonferroni":
-        return float(-ndtri(alpha / (2 * len(size))))
-    if correction != "benjamini-hochberg":
-        raise ValueError(f"correction is bonferroni or benjamini-hochberg, not {correction!r}.")
-    allowed = alpha * np.arange(1, len(size) + 1) / len(size)
-    found = np.flatnonzero(2 * ndtr(-size) <= allowed)
-    return float(size[found[-1]]) if len(found) else float("inf")
-
-
 def _given_level(sigma: np.ndarray, masks: Masks) -> np.ndarray:
     """(S,) standard deviations from a number, one a segment, or a map."""
     if sigma.shape in (masks.shape, masks.shape[1:]) and sigma.size == np.prod(masks.shape):

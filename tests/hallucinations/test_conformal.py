@@ -2,10 +2,8 @@
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from ldctlib.hallucinations import conformal_threshold
-from ldctlib.hallucinations.multiplicity import adjusted
 
 
 def patient(rng):
@@ -72,18 +70,3 @@ def test_too_few_patients_are_refused():
 def test_bad_calibrations(scores, options, message):
     with pytest.raises(ValueError, match=message):
         conformal_threshold([np.array(s) for s in scores], **options)
-
-
-def test_multiplicity_agrees_with_scipy():
-    p = np.random.default_rng(0).random(50) ** 3
-    np.testing.assert_allclose(adjusted(p), stats.false_discovery_control(p, method="bh"))
-    np.testing.assert_allclose(adjusted(p, "bonferroni"), np.minimum(50 * p, 1))
-    np.testing.assert_array_equal(adjusted(p, "none"), p)
-    assert len(adjusted(p[:0])) == 0
-
-
-def test_bad_p_values():
-    with pytest.raises(ValueError, match=r"in \[0, 1\]"):
-        adjusted(np.array([0.1, np.nan]))
-    with pytest.raises(ValueError, match="not 'holm'"):
-        adjusted(np.array([0.1]), "holm")

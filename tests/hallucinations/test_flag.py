@@ -185,7 +185,7 @@ def test_a_look_at_one_segment(flags):
     [
         ({"rule": "any"}, "not by 'any'"),
         ({"masks": discs().select([])}, "There is no segment to compare"),
-        ({"multiplicity": "holm"}, "not 'holm'"),
+        ({"multiplicity": "sidak"}, "not 'sidak'"),
         ({"denoised": np.zeros((1, 128, 128), np.float32)}, r"denoised scan is \(1, 128, 128\)"),
     ],
 )

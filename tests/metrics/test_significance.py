@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ldctlib.metrics import bootstrap, compare, holm, mann_whitney, reference, signed_rank, styled
+from ldctlib.metrics import bootstrap, compare, mann_whitney, reference, signed_rank, styled
 from ldctlib.metrics._tables import tidy
 
 
@@ -63,15 +63,6 @@ def test_p_values_are_uniform_where_there_is_no_difference():
     for level in (0.05, 0.2, 0.5):  # 600 draws: at most 3 standard errors above the level
         assert np.mean(p <= level) < level + 3 * np.sqrt(level * (1 - level) / 600)
     assert np.mean(p <= 0.5) > 0.35
-
-
-def test_holm_by_hand():
-    # sorted .005 .01 .03 .04, times 4 3 2 1: .02 .03 .06 .04, and never less than the one before
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.5, 0.9]) == pytest.approx([1, 1])
-    assert holm([0.2]) == pytest.approx([0.2])
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        holm([1.2])
 
 
 @pytest.mark.parametrize(("patients", "coverage"), [(5, 0.85), (20, 0.93)])

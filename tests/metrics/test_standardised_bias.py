@@ -144,21 +144,6 @@ def test_given_noise_may_be_a_number_one_a_segment_or_a_map():
     np.testing.assert_array_equal(table, area)
 
 
-def test_thresholds_keep_their_promise_on_noise():
-    random = np.random.default_rng(7)
-    z = random.standard_normal((2000, 200))
-    alarms = [np.abs(row).max() > multiplicity_threshold(row, 0.1) for row in z]
-    assert np.mean(alarms) == pytest.approx(0.1, abs=3 * np.sqrt(0.09 / 2000))
-    found = [multiplicity_threshold(row, 0.1, "benjamini-hochberg") for row in z]
-    assert np.mean(np.isfinite(found)) == pytest.approx(0.1, abs=3 * np.sqrt(0.09 / 2000))
-
-
-def test_benjamini_hochberg_finds_more_where_much_is_wrong():
-    z = np.concatenate([np.random.default_rng(8).standard_normal(900), np.linspace(3, 6, 100)])
-    one, share = (multiplicity_threshold(z, 0.05, c) for c in ("bonferroni", "benjamini-hochberg"))
-    assert 2 < share < one
-
-
 def test_bad_input_gets_one_clear_sentence():
     masks, zeros = cells(300), np.zeros(SHAPE)
     for options, message in [
@@ -171,8 +156,4 @@ def test_bad_input_gets_one_clear_sentence():
     ]:
         with pytest.raises(ValueError, match=message):
             standardised_bias(zeros, zeros, masks, **options)
-    with pytest.raises(ValueError, match="needs values"):
-        multiplicity_threshold(np.zeros(0))
-    with pytest.raises(ValueError, match="benjamini"):
-        multiplicity_threshold(np.zeros(3), correction="none")
     assert standardised_bias(zeros, zeros, masks.select([])).shape == (0,)
