@@ -2,7 +2,8 @@
 
 from ldctlib.hallucinations.cases import RemovalCase, removal_case, removal_cases
 from ldctlib.hallucinations.conformal import conformal_threshold
-from ldctlib.hallucinations.consistency import Consistency, consistency
+from ldctlib.hallucinations.consistency import consistency
+from ldctlib.hallucinations.consistency_results import Consistency
 from ldctlib.hallucinations.flag import flag
 from ldctlib.hallucinations.flags import Flag, Flags
 from ldctlib.hallucinations.imperfect import imperfect_masks

@@ -2,82 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-
 import numpy as np
-import torch
-from scipy.stats import norm
-from torch import Tensor
-from tqdm import tqdm
 
+from ldctlib.hallucinations.consistency_results import Consistency
 from ldctlib.hallucinations.rings import GAP_PX, WIDTH_PX, contrast, rings
+from ldctlib.hallucinations.through_scanner import errors_of_contrast, through_scanner
 from ldctlib.masks import Masks
-from ldctlib.metrics import adjusted
-from ldctlib.physics import FanBeam, Kernel, Sinogram, fbp, project
+from ldctlib.physics import FanBeam, Kernel, Sinogram
 from ldctlib.scans.scan import Scan
-from ldctlib.units import AIR_HU, MU_WATER_PER_MM
 
-HU_PER_MU = 1000 / MU_WATER_PER_MM
-SEGMENTS_AT_ONCE, SLICES_AT_ONCE = 64, 8
 VIEWS = 96  # enough for a standard error
-
-
-@dataclass(frozen=True)
-class Consistency:
-    """How the measurement contradicts an image, segment by segment.
-
-    Args:
-        z: (S,) contrast of the image minus contrast of the measurement, in standard errors:
-            standard normal where the image is the truth, below 0 where it shows too little.
-        image_hu: (S,) contrast of every segment in the image, seen through the scanner.
-        measured_hu: (S,) the same contrast as it was measured.
-        standard_error_hu: (S,) of ``measured_hu``.
-        kept: share of a structure's contrast that a denoiser may keep, at least, without blame.
-        labels: (S,) of the segments.
-    """
-
-    z: np.ndarray
-    image_hu: np.ndarray
-    measured_hu: np.ndarray
-    standard_error_hu: np.ndarray
-    kept: float
-    labels: tuple[str, ...]
-
-    @property
-    def p(self) -> np.ndarray:
-        """(S,) two-sided p-values of "the image is the truth here": any change counts."""
-        return np.asarray(2 * norm.sf(np.abs(self.z)))
-
-    @property
-    def p_removed(self) -> np.ndarray:
-        """(S,) p-values of "the image keeps at least ``kept`` of this structure's contrast"."""
-        sign, size = np.sign(self.measured_hu), np.abs(self.measured_hu)
-        excess = size - np.maximum(sign * self.image_hu, 0) / self.kept
-        return np.asarray(np.minimum(2 * norm.sf(excess / self.standard_error_hu), 1))
-
-    @property
-    def p_introduced(self) -> np.ndarray:
-        """(S,) p-values of "at least ``kept`` of the contrast in the image was measured"."""
-        sign, size = np.sign(self.image_hu), np.abs(self.image_hu)
-        excess = self.kept * size - sign * self.measured_hu
-        return np.asarray(norm.sf(excess / self.standard_error_hu))
-
-    def flagged(self, alpha: float = 0.05, method: str = "benjamini-hochberg") -> np.ndarray:
-        """(S,) whether a structure was removed or introduced, allowing for the number of segments.
-
-        Args:
-            alpha: false-alarm rate.
-            method: as for `metrics.adjusted`.
-        """
-        either = np.minimum(2 * np.minimum(self.p_removed, self.p_introduced), 1)
-        return np.asarray(adjusted(either, method) <= alpha)
-
-    @property
-    def kinds(self) -> list[str]:
-        """(S,) "removed" where the measurement shows more contrast than the image."""
-        more = np.abs(self.measured_hu) > np.abs(self.image_hu)
-        return ["removed" if removed else "introduced" for removed in more]
 
 
 def consistency(
@@ -137,101 +71,15 @@ def consistency(
     if (masks.areas == 0).any() or (around.areas == 0).any():
         raise ValueError("A segment is empty, or fills the image so that it has no surroundings.")
     kernel = kernel or Kernel("ram-lak", min(1.0, _channel_mm(geometry) / geometry.pixel_mm))
-    seen, missing, variance = _reconstructed(_square(hu, geometry), sinogram, kernel, every)
-    window = _inside(hu.shape, geometry)
-    seen, missing = seen[window], missing[window]
-    shown = contrast(seen, masks, around)
-    excess = contrast(missing, masks, around)
-    few = replace(geometry, views=geometry.views // every)
-    squares = np.zeros(len(masks))
-    batches = _templates(masks, around, geometry)
-    bar = tqdm(total=len(masks), desc="consistency", disable=not progress)
-    for owners, slices, templates in batches:
-        spread = _adjoint(templates, few, kernel).numpy().astype(np.float64)
-        parts = [(a**2 * variance[z]).sum() for a, z in zip(spread, slices, strict=True)]
-        np.add.at(squares, owners, np.array(parts) / every)
-        bar.update(len(set(owners)))
-    bar.close()
-    error = np.sqrt(squares) * HU_PER_MU
+    seen, missing, variance = through_scanner(hu, sinogram, kernel, every)
+    shown, excess = (contrast(x, masks, around) for x in (seen, missing))
+    error = errors_of_contrast(masks, around, variance, geometry, kernel, progress)
     return Consistency(excess / error, shown, shown - excess, error, kept, masks.labels)
-
-
-def _reconstructed(
-    hu: np.ndarray, sinogram: Sinogram, kernel: Kernel, every: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The image and its residual seen through the scanner in HU, and the thinned variance."""
-    geometry, parts = sinogram.geometry, []
-    for start in range(0, len(hu), SLICES_AT_ONCE):
-        part = slice(start, start + SLICES_AT_ONCE)
-        # no clipping at air: negative values of noise must cancel in the line integrals
-        mu = torch.from_numpy((1 + hu[part] / 1000) * np.float32(MU_WATER_PER_MM))
-        lines = project(mu, geometry)
-        blank = (sinogram.blank if sinogram.blank.ndim == 1 else sinogram.blank[part]).double()
-        expected = blank * torch.exp(-lines.double())
-        counted = blank * torch.exp(-sinogram.line_integrals[part].double())
-        residual = (counted / expected - 1).float()  # A x - p to first order
-        thin = expected[:, ::every]
-        variance = (thin + sinogram.electronic_noise**2) / thin**2
-        images = (fbp(x, geometry, kernel) * HU_PER_MU for x in (lines, residual))
-        parts.append([x.numpy() for x in (*images, variance.float())])
-    seen, missing, thinned = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return seen, missing, thinned
-
-
-def _templates(
-    masks: Masks, around: Masks, geometry: FanBeam
-) -> Iterator[tuple[list[int], list[int], Tensor]]:
-    """Mean inside minus mean in the ring as images, one a segment and slice, in batches."""
-    _, height, width = masks.shape
-    pixels = height * width
-    top, left = (geometry.pixels - height) // 2, (geometry.pixels - width) // 2
-    owners: list[int] = []
-    slices: list[int] = []
-    images: list[np.ndarray] = []
-    for i in range(len(masks)):
-        planes: dict[int, np.ndarray] = {}
-        for part, weight in ((masks, 1 / masks.areas[i]), (around, -1 / around.areas[i])):
-            runs = slice(part.offsets[i], part.offsets[i + 1])
-            for start, length in zip(part.starts[runs], part.lengths[runs], strict=True):
-                z, place = divmod(int(start), pixels)
-                y, x = divmod(place, width)
-                plane = planes.setdefault(
-                    z, np.zeros((geometry.pixels, geometry.pixels), np.float32)
-                )
-                plane[top + y, left + x : left + x + length] = weight
-        for z, plane in planes.items():
-            owners.append(i)
-            slices.append(z)
-            images.append(plane)
-            if len(images) == SEGMENTS_AT_ONCE:
-                yield owners, slices, torch.from_numpy(np.stack(images))
-                owners, slices, images = [], [], []
-    if images:
-        yield owners, slices, torch.from_numpy(np.stack(images))
-
-
-def _adjoint(images: Tensor, geometry: FanBeam, kernel: Kernel) -> Tensor:
-    """The transpose of the reconstruction, applied to images (N, n, n)."""
-    lines = torch.zeros(len(images), *geometry.sinogram_shape, requires_grad=True)
-    (gradient,) = torch.autograd.grad(fbp(lines, geometry, kernel), lines, images)
-    return gradient
 
 
 def _channel_mm(geometry: FanBeam) -> float:
     """Channel spacing, scaled to the axis of rotation."""
     return geometry.channel_mm * geometry.sod_mm / geometry.sdd_mm
-
-
-def _inside(shape: tuple[int, ...], geometry: FanBeam) -> tuple[slice, slice, slice]:
-    """Where images of ``shape`` lie in the middle of the scanner's square grid."""
-    top, left = ((geometry.pixels - size) // 2 for size in shape[1:])
-    return slice(None), slice(top, top + shape[1]), slice(left, left + shape[2])
-
-
-def _square(hu: np.ndarray, geometry: FanBeam) -> np.ndarray:
-    square = np.full((len(hu), geometry.pixels, geometry.pixels), AIR_HU, np.float32)
-    square[_inside(hu.shape, geometry)] = hu
-    return square
 
 
 def _check(hu: np.ndarray, sinogram: Sinogram, masks: Masks, kept: float, every: int) -> None:

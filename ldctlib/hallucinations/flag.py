@@ -10,8 +10,8 @@ from scipy.stats import norm
 from ldctlib.hallucinations.flags import Flag, Flags
 from ldctlib.hallucinations.rings import contrast, rings
 from ldctlib.masks import Masks
-from ldctlib.metrics._noise_of_residual import autocorrelation, local_noise
 from ldctlib.metrics.multiplicity import adjusted
+from ldctlib.metrics.residual_noise import local_noise, noise_autocorrelation
 from ldctlib.metrics.srmse import srmse
 from ldctlib.metrics.standardised_bias import standardised_bias
 from ldctlib.scans.scan import Scan
@@ -84,7 +84,7 @@ def flag(
     u, v = srmse(noisy, full, every), srmse(clean, full, every)
     noise = {
         "sigma_hu": local_noise(noisy, full, every),
-        "correlation_px": autocorrelation(noisy, full, every),
+        "correlation_px": noise_autocorrelation(noisy, full, every),
     }
     z = standardised_bias(clean, full, every, **noise)
     p = adjusted(2 * norm.sf(np.abs(z)), multiplicity)
@@ -100,7 +100,8 @@ def flag(
     sources = [name for name, part in sets.items() for _ in range(len(part))]
     facts = (sources, every.largest_slices.tolist(), every.areas, u, v, bias_hu, z, p)
     rows = list(zip(every.labels, *facts, *contrasts, kinds, flagged, strict=True))
-    order = np.lexsort((u - v, ~flagged))
+    changed = flagged & (np.array(kinds) == "changed")
+    order = np.lexsort((u - v, changed, ~flagged))
     records = tuple(_record(rows[i]) for i in order)
     return Flags(records, every.select(order), volumes, _told(rule, alpha, tolerance, threshold))
 

@@ -47,8 +47,9 @@ class Flag(NamedTuple):
 class Flags:
     """The segments of one denoised scan in order of suspicion; made by `flag`.
 
-    Flagged segments come first, in either part the one with the largest rise of the error
-    (SRMSE of the denoised minus SRMSE of the low-dose scan) leads.
+    First comes what was flagged as removed or introduced, then what was flagged as changed, then
+    the rest. In each part the largest rise of the error (SRMSE of the denoised minus SRMSE of the
+    low-dose scan) leads. Without the kinds, edges of bone would lead: in HU nothing errs more.
 
     Args:
         records: S records.

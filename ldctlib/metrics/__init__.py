@@ -23,6 +23,7 @@ from ldctlib.metrics.observers import Detection, cho, cho_split
 from ldctlib.metrics.organs import organ_masks
 from ldctlib.metrics.radiomics import RadiomicFeatures, radiomic_features
 from ldctlib.metrics.reference import PUBLICATIONS, reference
+from ldctlib.metrics.residual_noise import local_noise, noise_autocorrelation
 from ldctlib.metrics.resolution import mtf, ttf
 from ldctlib.metrics.rfs import rfs, similarity
 from ldctlib.metrics.roc import auc, auc_from_dprime, auc_interval, dprime_from_auc
@@ -75,12 +76,14 @@ __all__ = [
     "holm",
     "image_task",
     "laguerre_gauss_channels",
+    "local_noise",
     "low_contrast_table",
     "mann_whitney",
     "max_srmse",
     "mean_srmse",
     "mtf",
     "multiplicity_threshold",
+    "noise_autocorrelation",
     "nps",
     "organ_masks",
     "percentile_srmse",

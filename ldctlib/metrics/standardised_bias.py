@@ -15,8 +15,8 @@ from __future__ import annotations
 import numpy as np
 
 from ldctlib.masks import Masks
-from ldctlib.metrics._noise_of_residual import autocorrelation, correlation_areas, local_noise
 from ldctlib.metrics._segment_sums import difference_sums
+from ldctlib.metrics.residual_noise import correlation_areas, local_noise, noise_autocorrelation
 
 LEAST_AREA_PX = 0.05  # no more is believed of how noise cancels over a large segment
 
@@ -32,9 +32,9 @@ def standardised_bias(
     """Mean error of every segment over its standard error: mean_s(x - y) sqrt(n_s/rho_s) / sigma.
 
     Where the two images differ by noise alone, z is standard normal. What is not given is
-    estimated from the residual x - y itself (see `local_noise` and `autocorrelation`), so the noise
-    of the reference is counted too. Slices are taken as independent: over masks that go through
-    several thin slices of one reconstruction, z comes out somewhat too large.
+    estimated from the residual x - y itself (see `local_noise` and `noise_autocorrelation`), so
+    the noise of the reference is counted too. Slices are taken as independent: over masks that go
+    through several thin slices of one reconstruction, z comes out somewhat too large.
 
     Args:
         test: volume (Z, H, W) in HU, or an image (H, W) if the masks lie on one slice.
@@ -69,7 +69,7 @@ def standardised_bias(
     else:
         sigma = _given_level(np.asarray(sigma_hu, np.float64), masks)
     if correlation_px is None:
-        table = autocorrelation(test, reference, masks)
+        table = noise_autocorrelation(test, reference, masks)
     else:
         table = _given_grain(np.asarray(correlation_px, np.float64))
     areas = np.maximum(correlation_areas(masks, table), LEAST_AREA_PX)

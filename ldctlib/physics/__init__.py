@@ -6,7 +6,7 @@ from ldctlib.physics.geometry import FanBeam
 from ldctlib.physics.kernels import KERNELS, Kernel
 from ldctlib.physics.presets import PRESETS, Preset
 from ldctlib.physics.projector import backproject, project
-from ldctlib.physics.reconstruction import fbp, noise_map
+from ldctlib.physics.reconstruction import fbp, fbp_transposed, noise_map
 
 __all__ = [
     "KERNELS",
@@ -19,6 +19,7 @@ __all__ = [
     "backproject",
     "expose",
     "fbp",
+    "fbp_transposed",
     "noise_map",
     "project",
 ]

@@ -146,6 +146,24 @@ def scatter(sino, cos, sin, scanner, x_mm, lanes, first, past, image):
 
 
 @compiled
+def scatter_runs(sino, cos, sin, scanner, x_mm, rows, columns, lengths, values):
+    """`scatter` of an image that is 0 but for runs of pixels, each with one value, in all views."""
+    n = len(x_mm)
+    channel, weight = np.empty(n), np.empty(n)
+    for run in range(len(rows)):
+        left, past = columns[run], columns[run] + lengths[run]
+        for view in range(len(cos)):
+            y = x_mm[rows[run]]
+            _look(x_mm, left, past, y, cos[view], sin[view], scanner, channel, weight)
+            for j in range(past - left):
+                if channel[j] >= 0 and channel[j] < sino.shape[1] - 1:
+                    c = int(channel[j])
+                    far = (channel[j] - c) * weight[j] * values[run]
+                    sino[view, c] += weight[j] * values[run] - far
+                    sino[view, c + 1] += far
+
+
+@compiled
 def gather_variance(own, shared, cos, sin, scanner, x_mm, first, past, image):
     """Variance of `gather` in rows of ``image`` (n, n), where channels have noise.
 

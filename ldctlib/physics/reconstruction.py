@@ -11,7 +11,7 @@ from torch import Tensor
 from ldctlib.physics import device_loops
 from ldctlib.physics.geometry import FanBeam
 from ldctlib.physics.kernels import KernelLike, convolve, cosine_weight, response, view_weight
-from ldctlib.physics.loops import TILE, gather, gather_variance, in_threads, scatter
+from ldctlib.physics.loops import TILE, gather, gather_variance, in_threads, scatter, scatter_runs
 from ldctlib.physics.projector import Operator, in_lanes, linear
 from ldctlib.units import MU_WATER_PER_MM
 
@@ -48,6 +48,43 @@ def fbp(line_integrals: Tensor, geometry: FanBeam, kernel: KernelLike = "hann") 
         filtered[i] = convolve(views * weight, spectrum)
     image = linear(filtered, _gather(geometry), _scatter(geometry), shape)
     return image.reshape(*line_integrals.shape[:-2], *image.shape[1:])
+
+
+def fbp_transposed(
+    rows: np.ndarray,
+    columns: np.ndarray,
+    lengths: np.ndarray,
+    values: np.ndarray,
+    geometry: FanBeam,
+    kernel: KernelLike = "hann",
+) -> Tensor:
+    """The transpose of `fbp`, of an image that is 0 but for R runs of pixels.
+
+    Where the image is a template, such as the mean over a segment, these are the weights with
+    which the line integrals enter it. The cost goes with the pixels in the runs, not in the image.
+
+    Args:
+        rows: (R,) row of every run. Runs may overlap.
+        columns: (R,) their first columns.
+        lengths: (R,) in pixels.
+        values: (R,) the image's value in a run.
+        geometry: the scanner.
+        kernel: a name from `KERNELS`, or a `Kernel`.
+
+    Returns:
+        float32 (views, channels).
+
+    >>> scanner = FanBeam.course(32, 10)
+    >>> one = fbp_transposed(*np.array([[16], [16], [1]]), np.ones(1), scanner)
+    >>> ones = torch.ones(scanner.sinogram_shape)
+    >>> bool(torch.isclose((one * ones).sum(), fbp(ones, scanner)[16, 16], rtol=1e-3))
+    True
+    """
+    sino = np.zeros(geometry.sinogram_shape)
+    scatter_runs(sino, *_where(geometry), rows, columns, lengths, values)
+    spectrum = torch.from_numpy(response(kernel, geometry) * view_weight(geometry)).float()
+    weight = torch.from_numpy(cosine_weight(geometry)).float()
+    return convolve(torch.from_numpy(sino).float(), spectrum) * weight
 
 
 def noise_map(variance: Tensor, geometry: FanBeam, kernel: KernelLike = "hann") -> Tensor:

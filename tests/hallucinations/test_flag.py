@@ -87,6 +87,17 @@ def test_a_structure_that_lost_a_third_of_its_contrast_is_changed(chest):
     assert found.kind == "changed"
 
 
+def test_what_was_removed_comes_before_what_was_changed(chest):
+    (ill, masks), (well, _) = chest
+    rib = ill.masks["structures"]
+    bright = next(i for i, name in enumerate(rib.labels) if name.startswith("rib-"))
+    edges = well.with_hu(well.hu + 300 * rib.boolean(bright))
+    flags = flag(with_noise(ill, 1, 60), with_noise(edges, 2, 6), with_noise(ill, 3, 15), masks)
+    assert [f.label for f in flags.flagged[:2]] == ["nodule-1", rib.labels[bright]]
+    assert [f.kind for f in flags.flagged[:2]] == ["removed", "changed"]
+    assert flags[1].srmse_denoised_hu > flags[0].srmse_denoised_hu
+
+
 def test_both_errors_and_the_tolerance_are_those_of_the_definition():
     masks = discs()
     low, denoised, full = (grain(s, sigma_hu=20.0) for s in (1, 2, 3))

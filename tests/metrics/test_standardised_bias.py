@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 
 from ldctlib.masks import Masks
 from ldctlib.metrics import multiplicity_threshold, standardised_bias
-from ldctlib.metrics._noise_of_residual import autocorrelation, correlation_areas, local_noise
+from ldctlib.metrics.residual_noise import correlation_areas, local_noise, noise_autocorrelation
 from ldctlib.metrics.standardised_bias import gaussian_grain
 
 SHAPE = (8, 192, 192)
@@ -94,7 +94,7 @@ def test_noise_level_is_local_and_its_grain_is_found():
     expected = 20 * np.interp(centre, np.arange(SHAPE[2]), level)
     np.testing.assert_allclose(sigma[inside], expected[inside], rtol=0.2)
     assert (sigma / expected)[inside].mean() == pytest.approx(1, abs=0.03)
-    table = autocorrelation(noise * level, np.zeros(SHAPE), masks)
+    table = noise_autocorrelation(noise * level, np.zeros(SHAPE), masks)
     y, x = np.mgrid[-10:11, -10:11]
     np.testing.assert_allclose(table, np.exp(-(y**2 + x**2) / 4), atol=0.03)
     z = standardised_bias(noise * level, np.zeros(SHAPE), masks)

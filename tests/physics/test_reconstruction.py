@@ -5,7 +5,16 @@ import pytest
 import torch
 from fan_beams import disc, disc_line_integrals, grid, small, to_hu
 
-from ldctlib.physics import KERNELS, FanBeam, Kernel, device_loops, fbp, noise_map, project
+from ldctlib.physics import (
+    KERNELS,
+    FanBeam,
+    Kernel,
+    device_loops,
+    fbp,
+    fbp_transposed,
+    noise_map,
+    project,
+)
 from ldctlib.physics.kernels import response
 from ldctlib.units import MU_WATER_PER_MM
 
@@ -106,3 +115,20 @@ def test_noise_map_matches_monte_carlo(scanner, kernel):
     ratio = measured[field] * 1000 / MU_WATER_PER_MM / predicted[field]
     assert np.median(ratio) == pytest.approx(1, abs=0.01)
     assert np.quantile(np.abs(ratio - 1), 0.99) < 0.15  # 320 repetitions: sd of the ratio 4 %
+
+
+@pytest.mark.parametrize("detector", ["arc", "flat"])
+def test_the_transpose_of_runs_is_that_of_their_image(detector):
+    """The gradient of <image, fbp(lines)>, for runs that overlap and reach the edge."""
+    geometry = dataclasses.replace(FanBeam.course(64, 4.0), detector=detector)
+    random = np.random.default_rng(0)
+    rows, columns = random.integers(0, 64, (2, 40))
+    lengths = np.minimum(random.integers(1, 20, 40), 64 - columns)
+    values = random.normal(size=40)
+    image = torch.zeros(64, 64, dtype=torch.float64)
+    for row, column, length, value in zip(rows, columns, lengths, values, strict=True):
+        image[row, column : column + length] += value
+    lines = torch.zeros(geometry.sinogram_shape, dtype=torch.float64, requires_grad=True)
+    (expected,) = torch.autograd.grad(fbp(lines, geometry, "sharp"), lines, image)
+    found = fbp_transposed(rows, columns, lengths, values, geometry, "sharp")
+    assert (found - expected).abs().max() < 1e-5 * expected.abs().max()

@@ -42,7 +42,7 @@ def local_noise(test: np.ndarray, reference: np.ndarray, masks: Masks) -> np.nda
     return np.where(sigma > 0, sigma, np.median(sigma[sigma > 0]))
 
 
-def autocorrelation(test: np.ndarray, reference: np.ndarray, masks: Masks) -> np.ndarray:
+def noise_autocorrelation(test: np.ndarray, reference: np.ndarray, masks: Masks) -> np.ndarray:
     """(2K + 1, 2K + 1) autocorrelation of the noise in test - reference, 1 in the centre.
 
     From the 64 x 64 pixels around up to 256 segments: residual less its mean, cut off at three
