@@ -6,6 +6,7 @@ from ldctlib.hallucinations.consistency import consistency
 from ldctlib.hallucinations.consistency_results import Consistency
 from ldctlib.hallucinations.flag import flag
 from ldctlib.hallucinations.flags import Flag, Flags
+from ldctlib.hallucinations.imperfect import imperfect_masks
 from ldctlib.hallucinations.inpaint import remove_structures, visible_structures
 from ldctlib.hallucinations.proportions import recall, rmse_recall, wilson
 from ldctlib.hallucinations.removal import removal_experiment
@@ -25,6 +26,7 @@ __all__ = [
     "consistency",
     "contrast",
     "flag",
+    "imperfect_masks",
     "oracle_segments",
     "recall",
     "removal_case",

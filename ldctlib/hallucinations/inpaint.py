@@ -143,11 +143,15 @@ def visible_structures(
     Raises:
         ValueError: there is none.
     """
-    mean, _ = Inpainter(scan, masks).alone(np.random.default_rng(seed)).T
-    keep = np.flatnonzero(np.abs(mean) > least_change_hu)
-    if not len(keep):
-        raise ValueError(f"No structure of {scan.name} stands out by {least_change_hu:g} HU.")
-    return masks.select(keep.tolist())
+    while True:
+        mean, _ = Inpainter(scan, masks).alone(np.random.default_rng(seed)).T
+        keep = np.flatnonzero(np.abs(mean) > least_change_hu)
+        if len(keep) == len(masks):
+            return masks
+        if not len(keep):
+            raise ValueError(f"No structure of {scan.name} stands out by {least_change_hu:g} HU.")
+        # What stays in from now on is among the surroundings of the others, and may fill them.
+        masks = masks.select(keep.tolist())
 
 
 def membrane(

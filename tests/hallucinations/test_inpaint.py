@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation, label
 
-from ldctlib.hallucinations import remove_structures, split_structures, visible_structures
+from ldctlib.hallucinations import (
+    removal_experiment,
+    remove_structures,
+    split_structures,
+    visible_structures,
+)
 from ldctlib.hallucinations.inpaint import membrane
 from ldctlib.masks import Masks
 from ldctlib.scans import Scan
@@ -119,3 +124,20 @@ def test_voxels_that_touch_at_a_corner_are_one_structure():
         split_structures(masks, least=3)
     with pytest.raises(ValueError, match="Parts of about 2"):
         split_structures(masks, part_voxels=2, least=3)
+
+
+def test_what_is_visible_stays_so_when_the_rest_is_left_out():
+    """Left-out structures fill their neighbours, so that some of those are no longer visible."""
+    rng = np.random.default_rng(0)
+    numbered = np.zeros((3, 60, 60), int)
+    hu = 50 + rng.normal(0, 10, numbered.shape)
+    for i in range(40):
+        row, column = 4 + 7 * (i // 5), 3 + 11 * (i % 5)
+        numbered[1, row : row + 4, column : column + 4] = i + 1
+        hu[1, row : row + 4, column : column + 4] += 16 + i % 5 * 3
+    masks = Masks.from_label_map(numbered, {i + 1: f"piece-{i + 1}" for i in range(40)})
+    scan = Scan(hu, (1, 1, 1), "pieces", "abdomen")
+    seen = visible_structures(scan, masks)
+    assert 2 <= len(seen) < 40
+    assert visible_structures(scan, seen).labels == seen.labels
+    removal_experiment(scan, seen, pairs=1, noise_hu=(10,), metrics=("rmse",), progress=False)
