@@ -3,9 +3,12 @@
 from ldctlib.hallucinations.cases import RemovalCase, removal_case, removal_cases
 from ldctlib.hallucinations.conformal import conformal_threshold
 from ldctlib.hallucinations.consistency import Consistency, consistency
+from ldctlib.hallucinations.dose_limit import dose_limit
+from ldctlib.hallucinations.dose_limit_results import DoseLimit, none_of
 from ldctlib.hallucinations.flag import flag
 from ldctlib.hallucinations.flags import Flag, Flags
 from ldctlib.hallucinations.inpaint import remove_structures, visible_structures
+from ldctlib.hallucinations.lesion_patient import lesion_patient
 from ldctlib.hallucinations.proportions import recall, rmse_recall, wilson
 from ldctlib.hallucinations.removal import removal_experiment
 from ldctlib.hallucinations.removal_results import RemovalResults
@@ -16,6 +19,7 @@ from ldctlib.hallucinations.structures import oracle_segments, split_structures
 __all__ = [
     "ASKED",
     "Consistency",
+    "DoseLimit",
     "Flag",
     "Flags",
     "RemovalCase",
@@ -23,7 +27,10 @@ __all__ = [
     "conformal_threshold",
     "consistency",
     "contrast",
+    "dose_limit",
     "flag",
+    "lesion_patient",
+    "none_of",
     "oracle_segments",
     "recall",
     "removal_case",
