@@ -21,7 +21,7 @@ from ldctlib.denoisers import (
 from ldctlib.denoisers.denoiser import Denoiser
 from ldctlib.denoisers.method import Method
 from ldctlib.denoisers.published import published_weights
-from ldctlib.denoisers.weights import read_weights, shipped_weights
+from ldctlib.denoisers.weights import read_weights, shipped_weights, variants
 from ldctlib.units import Normalization
 
 # In the order of the published benchmark's tables.
@@ -66,8 +66,9 @@ def load(
 
     Args:
         name: one of `available`.
-        weights: "shipped"; "ldct-benchmark", which downloads what that project published; a file
-            of `write_weights`; a checkpoint of ldct-benchmark or a bare state dict (``.pt``); or
+        weights: "shipped"; a name of `weights.variants`, for a network that hallucinates on
+            purpose; "ldct-benchmark", which downloads what that project published; a file of
+            `write_weights`; a checkpoint of ldct-benchmark or a bare state dict (``.pt``); or
             None for an untrained network.
         device: the best available if None.
         tiles: let a network that takes one size only (TransCT) work on tiles of that size.
@@ -79,21 +80,36 @@ def load(
     >>> load("redcnn", weights=None, device="cpu")
     Denoiser('redcnn', untrained, cpu)
     """
-    kind, named = method(name), {"shipped": shipped_weights, "ldct-benchmark": published_weights}
-    normalization, source = Normalization.benchmark(), "untrained"
+    kind, normalization, source = method(name), Normalization.benchmark(), "untrained"
     if weights is None:
         net = network(name)
     else:
-        path = named[str(weights)](name) if str(weights) in named else Path(weights)
+        path, source = _found(name, weights)
         file = read_weights(path, METHODS, name)
         net = network(name, **file.network_options)
         net.load_state_dict(file.state)
         normalization = file.normalization or normalization
-        source = str(weights) if str(weights) in named else path.name
         tiles = tiles or file.facts.get("tiles", False)
     return Denoiser(
         kind, net, normalization=normalization, source=source, device=device, tiles=tiles
     )
+
+
+def _found(name: str, weights: str | Path) -> tuple[Path, str]:
+    """The weight file, and what it is called."""
+    if weights == "shipped":
+        return shipped_weights(name), weights
+    if weights == "ldct-benchmark":
+        return published_weights(name), weights
+    path = Path(weights)
+    if weights in variants(name) or (isinstance(weights, str) and _is_name(path)):
+        return shipped_weights(name, str(weights)), str(weights)
+    return path, path.name
+
+
+def _is_name(path: Path) -> bool:
+    """Whether this is a word rather than a file: neither folder nor suffix, and not there."""
+    return len(path.parts) == 1 and not path.suffix and not path.exists()
 
 
 def method(name: str) -> Method:

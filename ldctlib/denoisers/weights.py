@@ -108,19 +108,45 @@ def read_weights(path: str | Path, methods: Mapping[str, Method], method: str) -
     return file
 
 
-def shipped_weights(method: str) -> Path:
+def shipped_weights(method: str, variant: str = "") -> Path:
     """The weight file that comes with the library.
 
+    Args:
+        method: name of the method.
+        variant: name of other weights of the method, see `variants`; "" for the usual ones.
+
     Raises:
-        FileNotFoundError: none does for this method.
+        FileNotFoundError: there is none.
     """
-    path = Path(str(resources.files("ldctlib"))) / "weights" / f"{method}.safetensors"
-    if not path.is_file():
+    path = _folder() / f"{method}{'-' * bool(variant)}{variant}.safetensors"
+    if path.is_file():
+        return path
+    if variant:
+        known = ", ".join(map(repr, variants(method))) or "none"
         raise FileNotFoundError(
-            f"No weights of {method} come with the library: train it, or give a file "
-            f"(load({method!r}, weights=path))."
+            f"There is no weight file {variant}, and no weights of {method} have this name; "
+            f"beside 'shipped' there are: {known}."
         )
-    return path
+    raise FileNotFoundError(
+        f"No weights of {method} come with the library: train it, or give a file "
+        f"(load({method!r}, weights=path))."
+    )
+
+
+def variants(method: str) -> list[str]:
+    """Names of the weights that come with the library beside the usual ones of a method.
+
+    They belong to networks that hallucinate on purpose; each has a card beside it that says how.
+
+    >>> variants("redcnn")
+    []
+    """
+    files = _folder().glob(f"{method}-*.safetensors")
+    return sorted(file.stem.removeprefix(f"{method}-") for file in files)
+
+
+def _folder() -> Path:
+    return Path(str(resources.files("ldctlib"))) / "weights"
 
 
 def _read_safetensors(path: Path) -> WeightFile:
