@@ -35,10 +35,13 @@ def low_dose(exam: Exam) -> Scan:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", default=[*NAMES, *available_variants()])
+    parser.add_argument("names", nargs="*", default=None)
     parser.add_argument("--patients", type=int, default=12)
     given = parser.parse_args()
-    tried = {"low dose": low_dose, **{name: loaded(name) for name in given.names}}
+    tried = {
+        "low dose": low_dose,
+        **{name: loaded(name) for name in given.names or [*NAMES, *available_variants()]},
+    }
     patients = [
         hallucinations.lesion_patient(seed, contrast_hu=CONTRASTS_HU, count=15)
         for seed in range(given.patients)

@@ -3,7 +3,7 @@
 from ldctlib.hallucinations.cases import RemovalCase, removal_case, removal_cases
 from ldctlib.hallucinations.conformal import conformal_threshold
 from ldctlib.hallucinations.consistency import Consistency, consistency
-from ldctlib.hallucinations.dose_limit import dose_limit
+from ldctlib.hallucinations.dose_limit import DOSES, dose_limit
 from ldctlib.hallucinations.dose_limit_results import DoseLimit, none_of
 from ldctlib.hallucinations.flag import flag
 from ldctlib.hallucinations.flags import Flag, Flags
@@ -18,6 +18,7 @@ from ldctlib.hallucinations.structures import oracle_segments, split_structures
 
 __all__ = [
     "ASKED",
+    "DOSES",
     "Consistency",
     "DoseLimit",
     "Flag",

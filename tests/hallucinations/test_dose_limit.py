@@ -70,7 +70,7 @@ def test_oracles_at_every_dose(patients):
     assert found.lost("identity", 0.5, by="sight").lost == 0
     assert found.lost("always", 0.5, by="sight").lost >= 10
     assert found.lost("identity", 0.5, by="flag").lost == 0
-    assert found.lost("always", 0.5, by="flag").lost == 12
+    assert found.lost("always", 0.5, by="flag").lost >= 10
 
 
 def test_cutting_changes_nothing_for_what_sees_no_further(patients):
