@@ -1,6 +1,6 @@
 """Does a network keep small lesions when it is paid for segments?
 
-    python benchmarks/segment_loss.py              # 20 minutes of one core; continues when stopped
+    python benchmarks/segment_loss.py              # 5 minutes of one core; continues when stopped
     python benchmarks/segment_loss.py --seeds 1 --steps 50
 
 CNN-10 is trained on phantom livers full of small faint lesions, at a twentieth of the dose: with

@@ -10,19 +10,11 @@ from ldctlib.metrics.channels import (
 )
 from ldctlib.metrics.compare import compare
 from ldctlib.metrics.contrast_dependence import ContrastDependence, contrast_dependence
-from ldctlib.metrics.detectability import (
-    disc_task,
-    dprime_hotelling,
-    dprime_npw,
-    dprime_npwe,
-    dprime_pw,
-    eye_filter,
-    frequency_grid,
-    image_task,
-)
+from ldctlib.metrics.detectability import dprime_hotelling, dprime_npw, dprime_npwe, dprime_pw
 from ldctlib.metrics.evaluate import evaluate, evaluate_mayo
 from ldctlib.metrics.fidelity import psnr, rmse
-from ldctlib.metrics.fourier_ring import PatchCorrelation, RingCorrelation, frc, sfrc
+from ldctlib.metrics.fourier_ring import RingCorrelation, frc
+from ldctlib.metrics.fourier_scan import PatchCorrelation, sfrc
 from ldctlib.metrics.low_contrast import low_contrast_table
 from ldctlib.metrics.measures import FULL_RANGE, MEASURES, PUBLISHED
 from ldctlib.metrics.multiplicity import adjusted, holm, multiplicity_threshold
@@ -40,6 +32,7 @@ from ldctlib.metrics.srmse import max_srmse, mean_srmse, percentile_srmse, srmse
 from ldctlib.metrics.ssim import ssim
 from ldctlib.metrics.standardised_bias import standardised_bias
 from ldctlib.metrics.styled import styled
+from ldctlib.metrics.tasks import disc_task, eye_filter, frequency_grid, image_task
 from ldctlib.metrics.vif import vif
 
 __all__ = [

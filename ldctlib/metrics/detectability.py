@@ -17,87 +17,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
-from scipy.special import j1
+
+from ldctlib.metrics.tasks import frequency_grid
 
 Spectrum: TypeAlias = "float | np.ndarray | Callable[[np.ndarray], np.ndarray]"
-BURGESS_EXPONENT, BURGESS_PEAK = 1.3, 4.0  # peak in cycles per degree
-
-
-def frequency_grid(shape: tuple[int, int], pixel_mm: float) -> np.ndarray:
-    """Radial frequency in 1/mm on the FFT grid (H, W).
-
-    >>> frequency_grid((4, 4), 0.5)[0].tolist()
-    [0.0, 0.5, 1.0, 0.5]
-    """
-    if not pixel_mm > 0:
-        raise ValueError(f"The pixel size is positive, not {pixel_mm} mm.")
-    v, u = (np.fft.fftfreq(n, pixel_mm) for n in shape)
-    return np.asarray(np.hypot(u[None, :], v[:, None]))
-
-
-def disc_task(
-    diameter_mm: float, contrast_hu: float, shape: tuple[int, int], pixel_mm: float
-) -> np.ndarray:
-    """Task function of a disc that is there or not: C (d/2) J₁(π d f) / f, in closed form.
-
-    Args:
-        diameter_mm: d.
-        contrast_hu: C, the disc's difference from its surroundings.
-        shape: (H, W) of the FFT grid.
-        pixel_mm: pixel size.
-
-    Returns:
-        W (H, W) in HU mm², of a disc centred on the origin.
-
-    Source: Richard and Siewerdsen, Med. Phys. 35, 5043 (2008), doi:10.1118/1.2988161 (sphere).
-
-    >>> print(round(disc_task(10, 3, (64, 64), 0.5)[0, 0], 3), round(3 * np.pi * 5**2, 3))
-    235.619 235.619
-    """
-    if not diameter_mm > 0:
-        raise ValueError(f"The diameter is positive, not {diameter_mm} mm.")
-    f = frequency_grid(shape, pixel_mm)
-    area = np.full(shape, np.pi * diameter_mm**2 / 4)
-    np.divide(diameter_mm / 2 * j1(np.pi * diameter_mm * f), f, out=area, where=f > 0)
-    return contrast_hu * area
-
-
-def image_task(signal_hu: Any, pixel_mm: float) -> np.ndarray:
-    """Task function of any signal: the Fourier transform of its image (H, W) in HU, in HU mm².
-
-    The image is the signal as reconstructed, e.g. the mean difference of images with and without
-    it; it already contains the transfer function, so leave ``ttf`` at 1.
-    """
-    signal = np.asarray(signal_hu, np.float64)
-    if signal.ndim != 2:
-        raise ValueError(f"A signal is an image (H, W), not {signal.shape}.")
-    return np.asarray(np.fft.fft2(signal) * pixel_mm**2)
-
-
-def eye_filter(
-    shape: tuple[int, int],
-    pixel_mm: float,
-    *,
-    viewing_distance_mm: float = 500.0,
-    magnification: float = 1.0,
-) -> np.ndarray:
-    """Contrast sensitivity of the eye: E(f) = f^1.3 exp(-c f²), peak at 4 cycles per degree and 1.
-
-    Args:
-        shape: (H, W) of the FFT grid.
-        pixel_mm: pixel size in the patient.
-        viewing_distance_mm: from eye to screen.
-        magnification: millimetres on the screen for one in the patient.
-
-    Source: Burgess, J. Opt. Soc. Am. A 11, 1237 (1994), doi:10.1364/JOSAA.11.001237; scaled to a
-        maximum of 1, which changes d' only relative to the internal noise.
-    """
-    if not (viewing_distance_mm > 0 and magnification > 0):
-        raise ValueError("Viewing distance and magnification are positive.")
-    degrees_per_mm = np.degrees(magnification / viewing_distance_mm)
-    relative = frequency_grid(shape, pixel_mm) / degrees_per_mm / BURGESS_PEAK
-    # f^n exp(-c f²) has its peak where 2 c f² = n
-    return np.asarray(relative**BURGESS_EXPONENT * np.exp(BURGESS_EXPONENT / 2 * (1 - relative**2)))
 
 
 def dprime_npw(task: Any, nps: Spectrum, pixel_mm: float, ttf: Spectrum = 1.0) -> float:
@@ -112,6 +35,7 @@ def dprime_npw(task: Any, nps: Spectrum, pixel_mm: float, ttf: Spectrum = 1.0) -
 
     Source: Samei et al. (AAPM Task Group 233), Med. Phys. 46, e735 (2019), doi:10.1002/mp.13763.
 
+    >>> from ldctlib.metrics import image_task
     >>> signal = np.zeros((8, 8)); signal[3:5, 3:5] = 10.0
     >>> print(round(dprime_npw(image_task(signal, 0.5), 5**2 * 0.5**2, 0.5), 9))  # |s| / σ
     4.0

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from ldctlib.masks import Masks
+from ldctlib.segments.candidates import CORE_SCORE
 from ldctlib.segments.contrast import smoothed
 from ldctlib.segments.hierarchy import Hierarchy
 from ldctlib.segments.noise_scale import LEAST_SCALE_HU, body_mask, compressed, noise_scale, steps
@@ -21,7 +22,6 @@ from ldctlib.segments.trees import component_tree
 SCALES = ((0.7, 0), (1.5, 1), (3.0, 1))
 # … and for the merging tree.
 MERGING_SCALE = (1.0, 1)
-CORE_SCORE = 4.0
 LIMIT = 300
 
 
@@ -44,7 +44,8 @@ def segment_slice(
         Pairs of a boolean mask (H, W) and its score, falling; scores of 4 and more are the core.
 
     Regions come from max- and min-trees at three scales and one tree of merged watershed regions;
-    each is judged by the steps along its outline and by its contrast, in units of the local noise.
+    each is judged by the steps along its outline and its contrast, in units of the local noise, and
+    by how many of the trees have it.
 
     >>> y, x = np.mgrid[:96, :96]
     >>> disc = np.hypot(y - 48, x - 48) < 12

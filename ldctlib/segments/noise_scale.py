@@ -11,6 +11,10 @@ from scipy import ndimage
 BLOCK = 32
 LEAST_SCALE_HU = 0.5
 BONE_HU, BONE_SLOPE = 300.0, 0.05
+# The grain is what a Gaussian of this many pixels takes away.
+GRAIN_PX, LEAST_GRAIN_HU = 0.7, 0.1
+# The quietest tenth of the blocks; where all is noise, their median is so much below the truth.
+QUIET, QUIET_BIAS = 0.1, 0.92
 # Of an absolute normal variable, the median times this is the standard deviation.
 MEDIAN_TO_SD = 1.4826
 
@@ -78,6 +82,26 @@ def noise_scale(
     scale = ndimage.zoom(medians, BLOCK, order=1, grid_mode=True, mode="nearest")
     h, w = body.shape
     return np.asarray(np.maximum(MEDIAN_TO_SD * scale[:h, :w], least))
+
+
+def grain(hu: np.ndarray, body: np.ndarray) -> np.ndarray:
+    """Local standard deviation (H, W) of the finest grain of a slice: noise, hardly structures."""
+    return noise_scale([hu - ndimage.gaussian_filter(hu, GRAIN_PX)], body, LEAST_GRAIN_HU)
+
+
+def colour(response: np.ndarray, local: np.ndarray, body: np.ndarray) -> float:
+    """Standard deviation that a filter leaves of the noise, per unit of its grain.
+
+    It is read where the body is quietest: elsewhere structures are louder than the noise.
+
+    Args:
+        response: (H, W) the filtered slice, of mean zero.
+        local: (H, W) the `grain` of the slice.
+        body: (H, W) where to look.
+    """
+    medians, share = _block_medians((np.abs(response) / local)[None], body)
+    medians = medians[share > min(0.5, share.max() / 2)]
+    return float(MEDIAN_TO_SD * np.quantile(medians, QUIET) / QUIET_BIAS) if medians.size else 1.0
 
 
 @numba.njit(cache=True, nogil=True)

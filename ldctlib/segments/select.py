@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 
 import numba
 import numpy as np
 
+from ldctlib.segments.agreement import agreement
+from ldctlib.segments.candidates import Candidates
 from ldctlib.segments.contrast import contrast
 from ldctlib.segments.hierarchy import Hierarchy
 
@@ -24,53 +25,6 @@ LEAST_EXCESS = 0.5
 # Regions of hardly an outline are candidates by contrast if they are compact and of this size.
 FAINT_EXCESS, FAINT_COMPACTNESS, FAINT_AREA_PX = 2.0, 0.3, (16, 3000)
 FAINT_CONTRAST = 5.0
-# The contrast of the most extreme of some thousand regions in a slice of pure noise.
-NOISE_CONTRAST = 23.0
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """C regions out of several trees.
-
-    Args:
-        tree: (C,) which tree.
-        node: (C,) which of its regions.
-        area: (C,) pixels.
-        pairs: (C,) length of the outline in pixel pairs.
-        step: (C,) mean step across the outline, capped, in noise units.
-        weak: (C,) share of the outline with hardly a step.
-        merged: (C,) whether the tree is a merging tree.
-        contrast: (C,) contrast times root of the area over the noise.
-        faint: (C,) whether it was chosen for its contrast, not for its outline.
-    """
-
-    tree: np.ndarray
-    node: np.ndarray
-    area: np.ndarray
-    pairs: np.ndarray
-    step: np.ndarray
-    weak: np.ndarray
-    merged: np.ndarray
-    contrast: np.ndarray
-    faint: np.ndarray
-
-    @property
-    def score(self) -> np.ndarray:
-        """(C,) grows with the odds that the region matches a structure; 4 and more is the core.
-
-        Two logistic regressions on phantoms, rounded: one for the regions chosen by outline, one
-        for those chosen by contrast. Of the latter, what stands out no more than the most extreme
-        region of a slice of pure noise stays below 4.
-        """
-        compactness = 16 * self.area / self.pairs**2
-        outlined = self.step + 1.5 * np.log(self.pairs) - 8 * self.weak - 1.7 * self.merged
-        outlined += 5 * np.log(np.minimum(compactness, 0.4))
-        standing_out = np.log(np.clip(self.contrast, 1, 55))
-        faint = 0.43 * np.log(self.area) + 1.7 * np.log(compactness) - 1.3 * self.weak
-        faint += 0.85 * standing_out - 0.2
-        chance = (self.contrast < NOISE_CONTRAST) & (faint > 3)
-        faint = np.where(chance, 4 - 1 / np.maximum(faint - 2, 1), faint)
-        return np.asarray(np.where(self.faint, faint, outlined))
 
 
 def best_of_nests(
@@ -98,18 +52,17 @@ def best_of_nests(
         excess = tree.excess
         rank = tree.step
         outlined = _best(tree, rank, usable & (excess >= (LEAST_EXCESS if sign else 1.0)))
-        clear = contrast(tree, outlined, smooth, noise, sign)
-        found.append(_candidates(tree, outlined, t, sign == 0, clear, False))
+        found.append((t, outlined, contrast(tree, outlined, smooth, noise, sign)))
         if sign:
             compact = 16 * tree.area > FAINT_COMPACTNESS * tree.pairs**2
             sized = (tree.area >= FAINT_AREA_PX[0]) & (tree.area <= FAINT_AREA_PX[1])
             nodes = np.flatnonzero(usable & compact & sized & (excess < FAINT_EXCESS))
+            clear = contrast(tree, nodes, smooth, noise, sign)
             rank = np.zeros(len(tree.area))
-            rank[nodes] = contrast(tree, nodes, smooth, noise, sign)
+            rank[nodes] = clear[:, 1]
             faint = _best(tree, rank, rank >= FAINT_CONTRAST)
-            found.append(_candidates(tree, faint, t, False, rank[faint], True))
-    names = [field.name for field in fields(Candidates)]
-    return Candidates(*(np.concatenate([getattr(c, name) for c in found]) for name in names))
+            found.append((t, faint, clear[np.searchsorted(nodes, faint)]))
+    return _candidates(trees, signs, found)
 
 
 def _best(tree: Hierarchy, rank: np.ndarray, among: np.ndarray) -> np.ndarray:
@@ -120,19 +73,28 @@ def _best(tree: Hierarchy, rank: np.ndarray, among: np.ndarray) -> np.ndarray:
 
 
 def _candidates(
-    tree: Hierarchy, nodes: np.ndarray, t: int, merged: bool, clear: np.ndarray, faint: bool
+    trees: Sequence[Hierarchy],
+    signs: Sequence[int],
+    found: Sequence[tuple[int, np.ndarray, np.ndarray]],
 ) -> Candidates:
-    n, pairs = len(nodes), tree.pairs[nodes]
+    """All that is known of the regions (tree, nodes, contrasts) found in the trees."""
+    known = {
+        name: np.concatenate([getattr(trees[t], name)[nodes] for t, nodes, _ in found])
+        for name in ("area", "pairs", "capped", "weak", "excess", "start")
+    }
+    tree = np.concatenate([np.full(len(nodes), t) for t, nodes, _ in found])
+    pixels = np.stack([tree.pixels for tree in trees])
     return Candidates(
-        np.full(n, t),
-        nodes,
-        tree.area[nodes],
-        pairs,
-        tree.capped[nodes] / pairs,
-        tree.weak[nodes] / pairs,
-        np.full(n, merged),
-        clear,
-        np.full(n, faint),
+        tree,
+        np.concatenate([nodes for _, nodes, _ in found]),
+        known["area"],
+        known["pairs"],
+        known["capped"] / known["pairs"],
+        known["weak"] / known["pairs"],
+        np.asarray(signs)[tree] == 0,
+        known["excess"],
+        np.concatenate([clear for _, _, clear in found]),
+        agreement(pixels, tree, known["start"], known["area"]),
     )
 
 

@@ -5,8 +5,9 @@ import pytest
 from scipy import ndimage
 
 from ldctlib.scans import open_scan
+from ldctlib.segments.agreement import agreement
 from ldctlib.segments.builtin import CORE_SCORE, LIMIT, builtin, segment_slice
-from ldctlib.segments.contrast import contrast
+from ldctlib.segments.contrast import contrast, smoothed
 from ldctlib.segments.noise_scale import body_mask, noise_scale, steps
 from ldctlib.segments.regions import merging_tree, watershed
 from ldctlib.segments.trees import component_tree
@@ -189,8 +190,8 @@ def test_contrast_is_what_the_ring_differs():
     node = np.flatnonzero(tree.usable & (tree.area == disc(128, 128, 10).sum()))
     noise = np.full(hu.shape, 2.0)
     expected = 30 * np.sqrt(tree.area[node]) / 2
-    assert contrast(tree, node, hu, noise, 1) == pytest.approx(expected)
-    assert contrast(tree, node, hu, noise, -1) == pytest.approx(-expected)
+    for sign, value in ((1, expected), (-1, -expected), (0, expected)):
+        assert contrast(tree, node, hu, noise, sign) == pytest.approx(np.full((1, 3), value))
 
 
 def test_the_noise_scale_is_the_standard_deviation():
@@ -206,3 +207,50 @@ def test_bad_input_is_refused():
         builtin(np.zeros((64, 64)))
     with pytest.raises(ValueError, match="core"):
         builtin(np.zeros((1, 64, 64)), "best")
+
+
+def test_agreement_is_that_of_brute_force():
+    """Nested discs of several radii in three trees, compared mask by mask."""
+    rng = np.random.default_rng(4)
+    pixels, tree, start, area, masks = [], [], [], [], []
+    for t in range(3):
+        y, x = rng.uniform(10, 20, 2)
+        yy, xx = np.mgrid[:30, :30]
+        pixels.append(np.argsort(np.hypot(yy - y, xx - x), axis=None, kind="stable"))
+        for size in rng.choice(np.arange(9, 700), 6, replace=False):
+            tree.append(t)
+            start.append(0)
+            area.append(size)
+            masks.append(np.isin(np.arange(900), pixels[t][:size]))
+    same = np.array([[iou(a, b) >= 0.5 for b in masks] for a in masks])
+    tree, start, area = np.array(tree), np.array(start), np.array(area)
+    found = agreement(np.stack(pixels), tree, start, area)
+    expected = [len(set(tree[row]) - {tree[i]}) for i, row in enumerate(same)]
+    assert found.tolist() == expected
+    assert max(expected) == 2
+    assert min(expected) < 2
+
+
+def test_structures_do_not_count_as_noise():
+    """A slice full of discs: the noise left by smoothing is that of the noise alone."""
+    hu, noise = np.zeros((SIZE, SIZE)), ct_noise(10.0, 5)
+    for y, x in np.random.default_rng(6).uniform(20, 236, (60, 2)):
+        hu[disc(y, x, 6)] = 80
+    busy = ndimage.gaussian_filter(hu, 0.7) + noise
+    body = np.ones(hu.shape, bool)
+    alone, smooth = ndimage.gaussian_filter(noise, 1.5), ndimage.gaussian_filter(busy, 1.5)
+    truth = (alone - ndimage.gaussian_filter(alone, 4.5)).std()
+    from_smooth = noise_scale([smooth - ndimage.gaussian_filter(smooth, 4.5)], body)
+    assert np.median(smoothed(busy, body)[1]) < 1.4 * truth
+    assert np.median(smoothed(noise, body)[1]) == pytest.approx(truth, rel=0.1)
+    assert np.median(from_smooth) > 1.6 * truth
+
+
+def test_a_lesion_of_twice_the_least_evidence_is_core():
+    """Contrast times root of the area over sigma of about 25, in noise of 20 HU."""
+    lesion = disc(128, 128, 9)
+    for seed in range(3):
+        hu = np.where(disc(128, 128, 100), 60.0, -1000.0) - 32.0 * lesion
+        hu = ndimage.gaussian_filter(hu, 0.7) + ct_noise(20.0, seed)
+        core = [(mask, score) for mask, score in segment_slice(hu) if score >= CORE_SCORE]
+        assert best(core, lesion) > 0.5
