@@ -2,12 +2,14 @@
 
 from ldctlib.hallucinations.cases import RemovalCase, removal_case, removal_cases
 from ldctlib.hallucinations.conformal import conformal_threshold
-from ldctlib.hallucinations.consistency import consistency
 from ldctlib.hallucinations.consistency_results import Consistency
+from ldctlib.hallucinations.dose_limit import DOSES, dose_limit
+from ldctlib.hallucinations.dose_limit_results import DoseLimit, none_of
 from ldctlib.hallucinations.flag import flag
 from ldctlib.hallucinations.flags import Flag, Flags
 from ldctlib.hallucinations.imperfect import imperfect_masks
 from ldctlib.hallucinations.inpaint import remove_structures, visible_structures
+from ldctlib.hallucinations.lesion_patient import lesion_patient
 from ldctlib.hallucinations.proportions import recall, rmse_recall, wilson
 from ldctlib.hallucinations.removal import removal_experiment
 from ldctlib.hallucinations.removal_results import RemovalResults
@@ -17,7 +19,9 @@ from ldctlib.hallucinations.structures import oracle_segments, split_structures
 
 __all__ = [
     "ASKED",
+    "DOSES",
     "Consistency",
+    "DoseLimit",
     "Flag",
     "Flags",
     "RemovalCase",
@@ -25,8 +29,11 @@ __all__ = [
     "conformal_threshold",
     "consistency",
     "contrast",
+    "dose_limit",
     "flag",
     "imperfect_masks",
+    "lesion_patient",
+    "none_of",
     "oracle_segments",
     "recall",
     "removal_case",
