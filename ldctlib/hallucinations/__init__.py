@@ -2,6 +2,7 @@
 
 from ldctlib.hallucinations.cases import RemovalCase, removal_case, removal_cases
 from ldctlib.hallucinations.conformal import conformal_threshold
+from ldctlib.hallucinations.consistency import consistency
 from ldctlib.hallucinations.consistency_results import Consistency
 from ldctlib.hallucinations.dose_limit import DOSES, dose_limit
 from ldctlib.hallucinations.dose_limit_results import DoseLimit, none_of
