@@ -44,7 +44,7 @@ format: $(READY) ## format the code and strip the notebooks
 
 benchmarks: $(READY) ## measure the claims of speed and write benchmarks/README.md
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e ".[benchmarks]"
-	for script in metrics radiomic_features projector sampler training denoisers viewer phantoms search srmse removal segmenter detectability; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	for script in metrics radiomic_features projector sampler training denoisers viewer phantoms search srmse removal removal_cases segmenter detectability resolution consistency segment_loss dose_limit truth_test volume; do $(BIN)/python benchmarks/$$script.py || exit 1; done
 	$(BIN)/python benchmarks/table.py
 
 constraints: $(READY) ## pin the newest versions that pyproject.toml allows

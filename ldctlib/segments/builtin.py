@@ -98,23 +98,25 @@ def builtin(
     if tier not in ("core", "extended"):
         raise ValueError(f"The tier is 'core' or 'extended', not {tier!r}.")
     least = CORE_SCORE if tier == "core" else -np.inf
-    slices: list[tuple[int, np.ndarray]] = []
-    labels, scores = [], []
-    with ThreadPoolExecutor(processes or _cores()) as pool:
-        results: Iterable[list[tuple[np.ndarray, float]]] = pool.map(
-            lambda hu: segment_slice(hu, pixel_mm), volume
+
+    def work(z: int) -> Masks:
+        # As runs at once: boolean masks of a whole chest would fill ten gigabytes.
+        found = enumerate(segment_slice(volume[z], pixel_mm))
+        sure = [(rank, mask, score) for rank, (mask, score) in found if score >= least]
+        return Masks.from_slices(
+            [(0, mask) for _, mask, _ in sure],
+            (1, *volume.shape[1:]),
+            [f"{z}/{rank}" for rank, _, _ in sure],
+            [score for _, _, score in sure],
         )
+
+    with ThreadPoolExecutor(processes or _cores()) as pool:
+        results: Iterable[Masks] = pool.map(work, range(len(volume)))
         if progress:
             from tqdm.auto import tqdm
 
             results = tqdm(results, total=len(volume), desc="Segmenting", unit="slice")
-        for z, found in enumerate(results):
-            for rank, (mask, score) in enumerate(found):
-                if score >= least:
-                    slices.append((z, mask))
-                    labels.append(f"{z}/{rank}")
-                    scores.append(score)
-    return Masks.from_slices(slices, volume.shape, labels, scores)
+        return Masks.stack(results)
 
 
 def _trees(hu: np.ndarray, body: np.ndarray, sigma_hu: float) -> tuple[list[Hierarchy], list[int]]:
