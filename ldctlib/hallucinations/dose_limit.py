@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from ldctlib.hallucinations.cases import RemovalCase
+from ldctlib.hallucinations.dose_limit_cells import Cell, Store, of_patient, of_weights
 from ldctlib.hallucinations.dose_limit_results import DoseLimit, Outcome
 from ldctlib.hallucinations.flag import flag
 from ldctlib.hallucinations.rings import contrast, rings
 from ldctlib.masks import Masks
 from ldctlib.physics import Exam, Preset, expose
 from ldctlib.scans import Scan
-from ldctlib.training.folder import write_text
 
 Denoises = Callable[[Exam], Scan]
 DOSES = (0.5, 0.25, 0.1, 0.05, 0.025)
@@ -65,16 +62,16 @@ def dose_limit(
     """
     cases, doses = list(patients), sorted(map(float, doses), reverse=True)
     _check(denoisers, cases, doses, least_kept)
-    store = _Store(folder, {"seed": seed, "preset": str(preset), "margin": margin_px})
-    weights = {name: _of_weights(denoiser) for name, denoiser in denoisers.items()}
-    known = [_of_patient(case) for case in cases]
+    store = Store(folder, {"seed": seed, "preset": str(preset), "margin": margin_px})
+    weights = {name: of_weights(denoiser) for name, denoiser in denoisers.items()}
+    known = [of_patient(case) for case in cases]
     records: list[Outcome] = []
     every = list(product(doses, range(len(cases))))
     bar = tqdm(total=len(every) * len(denoisers), desc="dose limit", disable=not progress)
     for dose, number in every:
         exam = None
         for name, denoiser in denoisers.items():
-            cell = _Cell(name, dose, number, known[number], weights[name])
+            cell = Cell(name, dose, number, known[number], weights[name])
             found = store.read(cell)
             if found is None:
                 exam = exam or _exposed(cases[number], dose, seed + number, preset, margin_px)
@@ -151,68 +148,6 @@ def _denoised(name: str, denoiser: Denoises, exam: Exam) -> np.ndarray:
             f"{name} made {hu.shape} of {exam.low.shape}, or values that are not finite."
         )
     return hu
-
-
-class _Store:
-    """One small file for every denoiser, dose and patient; nothing where there is no folder."""
-
-    def __init__(self, folder: str | Path | None, settings: Mapping[str, Any]) -> None:
-        self.folder = None if folder is None else Path(folder)
-        self.settings = dict(settings)
-
-    def read(self, cell: _Cell) -> list[Outcome] | None:
-        path = self._path(cell)
-        if path is None or not path.exists():
-            return None
-        content = json.loads(path.read_text("utf-8"))
-        if content["of"] != self._facts(cell):
-            raise ValueError(
-                f"{path} holds the result of another run (patient, noise or weights differ): "
-                "give another folder, or delete this one."
-            )
-        return [Outcome(*row) for row in content["outcomes"]]
-
-    def write(self, found: Sequence[Outcome], cell: _Cell) -> None:
-        path = self._path(cell)
-        if path is not None:
-            content = {"of": self._facts(cell), "outcomes": found}
-            write_text(json.dumps(content, ensure_ascii=False), path)
-
-    def _path(self, cell: _Cell) -> Path | None:
-        name = f"{cell.denoiser}-{cell.dose:g}-{cell.number}.json"
-        return self.folder / name if self.folder else None
-
-    def _facts(self, cell: _Cell) -> dict[str, Any]:
-        return {"patient": cell.patient, "weights": cell.weights, **self.settings}
-
-
-class _Cell(NamedTuple):
-    """One denoiser at one dose on one patient; the last two change when the two do."""
-
-    denoiser: str
-    dose: float
-    number: int
-    patient: str
-    weights: str
-
-
-def _of_patient(case: RemovalCase) -> str:
-    """Changes when an image or a label does."""
-    assert case.without is not None
-    digest = hashlib.sha256(" ".join(case.structures.labels).encode())
-    for hu in (case.reference.hu, case.without.hu):
-        digest.update(np.ascontiguousarray(hu).data)
-    return digest.hexdigest()[:16]
-
-
-def _of_weights(denoiser: Denoises) -> str:
-    """Changes when a weight does; empty for what has none."""
-    network = getattr(denoiser, "network", None)
-    digest = hashlib.sha256()
-    for name, tensor in network.state_dict().items() if network is not None else ():
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().data)
-    return digest.hexdigest()[:16] if network is not None else ""
 
 
 def _check(
