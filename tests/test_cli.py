@@ -191,6 +191,20 @@ def test_training_without_vgg_says_so(tmp_path, monkeypatch, capsys):
     assert "choose a stand-in" in mistake(capsys, *command)
 
 
+def test_dose_limit(tmp_path, capsys):
+    """The network made to fail loses a lesion that the bilateral filter keeps."""
+    table = tmp_path / "doses.csv"
+    call = ["dose-limit", "cnn10=no-lesions", "bilateral", "--patients", "1", "--doses", "0.25"]
+    call += ["--contrast", "-40", "--device", "cpu"]
+    assert main([*call, "--out", str(table)]) == 0
+    told = capsys.readouterr().out
+    assert "none safe" in told and "0.25: none of 12 lost, so at most 22% are" in told
+    assert table.read_text().count("\n") == 3
+    assert main([*call, "--out", str(table)]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert main(["dose-limit", "cnn10", "--patients", "0"]) == 2
+
+
 def test_data(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("LDCTLIB_DATA_DIR", str(tmp_path))
     (tmp_path / "head-ge").mkdir()

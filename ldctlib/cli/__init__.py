@@ -12,6 +12,7 @@ from ldctlib.cli import (
     campaign,
     data,
     denoise,
+    dose_limit,
     evaluate,
     hallucinations,
     search,
@@ -27,6 +28,7 @@ COMMANDS = (
     evaluate,
     segment,
     hallucinations,
+    dose_limit,
     search,
     campaign,
     data,
@@ -41,6 +43,7 @@ EXAMPLES = """examples:
   ldct segment phantom-chest:7 masks.npz             its structures, found without weights
   ldct segment scan/ masks.npz --method sam --checkpoint vit_h --window lung mediastinum
   ldct hallucinations low.nii.gz denoised.nii.gz full.nii.gz --out segments.csv
+  ldct dose-limit cnn10 redcnn --contrast -20 -40    the lowest dose that loses no lesion
   ldct search cnn10 --scans phantom-head:1000 --out tuned --budget 0.002
   ldct campaign cnn10 redcnn --seeds 10 --scans lidc-0314 --test crlm-1004 --out fair
   ldct data list                                    the data sets, and which are on this machine
@@ -87,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="command", required=True)
     for module in COMMANDS:
         summary = (module.run.__doc__ or "").splitlines()[0]
-        name = module.__name__.rpartition(".")[2]
+        name = module.__name__.rpartition(".")[2].replace("_", "-")
         command = commands.add_parser(name, help=summary, description=summary)
         module.add_arguments(command.add_argument)
         command.set_defaults(run=module.run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,10 +51,38 @@ def exams_of(sources: Sequence[str], options: argparse.Namespace, seed: int = 0)
     return exams
 
 
+def denoisers_of(asked: Sequence[str] | None, device: str | None) -> dict[str, Any]:
+    """Denoisers by what they were asked by: "cnn10", or "cnn10=FILE"."""
+    from ldctlib.denoisers import available, load
+    from ldctlib.denoisers.weights import shipped_weights
+
+    if asked is None:
+        asked = []
+        for name in available():
+            with suppress(FileNotFoundError):
+                shipped_weights(name)
+                asked.append(name)
+    return {
+        wish: load(wish.partition("=")[0], wish.partition("=")[2] or "shipped", device=device)
+        for wish in asked
+    }
+
+
 def asked_for(options: argparse.Namespace, *names: str) -> dict[str, Any]:
     """Those of the named options that were given."""
     asked = {name: getattr(options, name) for name in names}
     return {name: value for name, value in asked.items() if value is not None}
+
+
+def new_csv(path: Path | None) -> None:
+    """Refuse, before any work, a table that would not be written.
+
+    Raises:
+        ValueError: the file is there already, or is no .csv file.
+    """
+    if path and (path.suffix != ".csv" or path.exists()):
+        wrong = "is there already" if path.exists() else "is no .csv file"
+        raise ValueError(f"{path} {wrong}; name a new .csv file.")
 
 
 def write_table(table: Any, path: Path) -> None:

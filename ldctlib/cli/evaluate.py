@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ldctlib.cli.common import open_source, write_table
+from ldctlib.cli.common import denoisers_of, new_csv, open_source, write_table
 
 
 def add_arguments(add: Any) -> None:
@@ -63,14 +62,12 @@ def run(options: argparse.Namespace) -> None:
     """Judge trained networks on scans at a low dose, or on the Mayo data as published."""
     if bool(options.scans) == (options.mayo is not None):
         raise ValueError("Say what to evaluate on: scans, or --mayo, and not both.")
-    if options.out and (options.out.suffix != ".csv" or options.out.exists()):
-        wrong = "is there already" if options.out.exists() else "is no .csv file"
-        raise ValueError(f"{options.out} {wrong}; name a new .csv file.")
+    new_csv(options.out)
     if options.masks and len(options.masks) != len(options.scans):
         raise ValueError(f"{len(options.masks)} label maps do not fit {len(options.scans)} scans.")
     from ldctlib.metrics import aggregate
 
-    denoisers = _denoisers(options.methods, options.device)
+    denoisers = denoisers_of(options.methods, options.device)
     judge = _on_scans if options.mayo is None else _on_mayo
     table = judge(denoisers, options)
     print(_as_text(aggregate(table, options.by)))
@@ -105,23 +102,6 @@ def _on_mayo(denoisers: Mapping[str, Any], options: argparse.Namespace) -> Any:
     for warning in caught:
         print(f"ldct: {warning.message}", file=sys.stderr)
     return table
-
-
-def _denoisers(asked: Sequence[str] | None, device: str | None) -> dict[str, Any]:
-    """Denoisers by what they were asked by: "cnn10", or "cnn10=FILE"."""
-    from ldctlib.denoisers import available, load
-    from ldctlib.denoisers.weights import shipped_weights
-
-    if asked is None:
-        asked = []
-        for name in available():
-            with suppress(FileNotFoundError):
-                shipped_weights(name)
-                asked.append(name)
-    return {
-        wish: load(wish.partition("=")[0], wish.partition("=")[2] or "shipped", device=device)
-        for wish in asked
-    }
 
 
 def _exams(options: argparse.Namespace) -> Iterator[Any]:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ldctlib.cli.common import asked_for, open_source, write_table
+from ldctlib.cli.common import asked_for, new_csv, open_source, write_table
 
 
 def add_arguments(add: Any) -> None:
@@ -33,9 +33,7 @@ def add_arguments(add: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Flag the structures that a denoiser removed, introduced or changed."""
-    if options.out and (options.out.suffix != ".csv" or options.out.exists()):
-        wrong = "is there already" if options.out.exists() else "is no .csv file"
-        raise ValueError(f"{options.out} {wrong}; name a new .csv file.")
+    new_csv(options.out)
     from ldctlib.hallucinations import flag
 
     low, denoised, full = (
