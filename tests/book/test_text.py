@@ -23,21 +23,48 @@ def test_code_of_a_page_names_what_exists(page):
                     assert hasattr(module, alias.name), f"{node.module}.{alias.name}"
 
 
+def from_the_page(function):
+    """A function of the page on using the book."""
+    blocks = BLOCK.findall((ROOT / "book/use.md").read_text())
+    names = {}
+    exec(next(block for block in blocks if f"def {function}(" in block), names)
+    return names[function]
+
+
 def test_the_way_to_judge_a_network_works():
     import numpy as np
 
     from ldctlib.physics import Exam
     from ldctlib.scans import Scan
 
-    source = next(s for s in BLOCK.findall((ROOT / "book/use.md").read_text()) if "judge" in s)
-    names = {}
-    exec(source, names)
     hu = np.random.default_rng(0).normal(50, 20, (1, 64, 64)).astype(np.float32)
     full = Scan(hu, (1, 1, 1), "patient")
     exam = Exam(full, full.with_hu(hu + 10), None, 0.25)
-    found = names["judge"](lambda low: low - 7, exam, "abdomen")
+    found = from_the_page("judge")(lambda low: low - 7, exam, "abdomen")
     assert found["rmse"] == pytest.approx(3, abs=0.2)
     assert set(found) == {"rmse", "psnr", "ssim", "vif"}
+
+
+def test_the_way_to_find_suspects_works():
+    """A denoiser that paints a disc away and draws another one is told both."""
+    import numpy as np
+
+    from ldctlib.physics import Exam
+    from ldctlib.scans import Scan
+
+    y, x = np.mgrid[:128, :128]
+    kept, lost, new = (np.hypot(y - 64, x - c) < 8 for c in (34, 64, 94))
+    water = np.where(np.hypot(y - 64, x - 64) < 58, 50.0, -1000.0)
+    noise = np.random.default_rng(0).normal(0, 4, (2, 1, 128, 128))
+
+    def scan(discs, noise=0):
+        return Scan((water + 80 * discs + noise)[None].astype(np.float32), (3, 0.7, 0.7), "discs")
+
+    full, low = scan(kept | lost, noise[0][0]), scan(kept | lost, 3 * noise[1][0])
+    denoised = scan(kept | new, noise[0][0]).hu
+    found = from_the_page("suspects")(lambda _: denoised, Exam(full, low, None, 0.1))
+    told = {(f.kind, f.source) for f in found.flagged}
+    assert {("removed", "reference"), ("introduced", "denoised")} <= told
 
 
 def test_the_windows_on_the_page_are_those_of_the_library():
