@@ -150,7 +150,7 @@ class Flags:
             kinds=[record.kind if record.flagged else "not flagged" for record in first],
             looks=LOOKS,
             windows=[self._window(i) for i in range(len(first))],
-            texts=[_told(record) for record in first],
+            texts=[f"{record.label}. {_measured(record)}" for record in first],
             reveal=reveal,
             labels=("SRMSE of the low dose (HU)", "SRMSE of the denoised scan (HU)"),
             alt=f"Scatter of {len(self)} segments. {self!r}.",
@@ -182,8 +182,12 @@ class Flags:
 def _told(record: Flag) -> str:
     """A segment in one sentence."""
     told = f"{record.label}: {record.kind}" if record.flagged else record.label
+    return f"{told}. {_measured(record)}"
+
+
+def _measured(record: Flag) -> str:
     return (
-        f"{told}. SRMSE {record.srmse_low_hu:.0f} HU at low dose, "
+        f"SRMSE {record.srmse_low_hu:.0f} HU at low dose, "
         f"{record.srmse_denoised_hu:.0f} HU denoised; contrast "
         f"{record.contrast_reference_hu:.0f} HU at full dose, "
         f"{record.contrast_denoised_hu:.0f} HU denoised."
@@ -203,14 +207,20 @@ def _around(inside: np.ndarray) -> tuple[slice, slice]:
 
 
 def _window(inside: list[np.ndarray], record: Flag) -> units.Window:
-    """The narrowest window in which the segment and its surroundings are grey in every scan."""
+    """The narrowest window in which segment, noise and surroundings are grey in every scan.
+
+    ``inside`` holds the segment's values in the scans, full dose first and low dose last.
+    """
     contrasts = (
         record.contrast_reference_hu,
         record.contrast_denoised_hu,
         record.contrast_low_hu,
     )
     means = [float(values.mean()) for values in inside]
+    noise = float((inside[-1] - inside[0]).std())
+    noisy = [means[0] - 2 * noise, means[0] + 2 * noise]
     means += [mean - c for mean, c in zip(means, np.nan_to_num(contrasts), strict=True)]
+    means += noisy
     if min(means) < -500:
         return "lung"
     for name in sorted(units.WINDOWS, key=lambda name: units.WINDOWS[name][1]):
