@@ -22,6 +22,7 @@ LOOKS = {
 }
 MARKERS = {"triangle-down": "v", "triangle-up": "^", "square": "D"}  # of matplotlib
 LEAST_CROP_PX, CROP_MARGIN_PX = 64, 16
+LEAST_WIDTH = 6  # of a window, in standard deviations of the low dose's noise
 
 
 class Flag(NamedTuple):
@@ -207,7 +208,7 @@ def _around(inside: np.ndarray) -> tuple[slice, slice]:
 
 
 def _window(inside: list[np.ndarray], record: Flag) -> units.Window:
-    """The narrowest window in which segment, noise and surroundings are grey in every scan.
+    """The narrowest window in which the segment and its surroundings are grey in every scan.
 
     ``inside`` holds the segment's values in the scans, full dose first and low dose last.
     """
@@ -217,14 +218,13 @@ def _window(inside: list[np.ndarray], record: Flag) -> units.Window:
         record.contrast_low_hu,
     )
     means = [float(values.mean()) for values in inside]
-    noise = float((inside[-1] - inside[0]).std())
-    noisy = [means[0] - 2 * noise, means[0] + 2 * noise]
     means += [mean - c for mean, c in zip(means, np.nan_to_num(contrasts), strict=True)]
-    means += noisy
+    noise = float((inside[-1] - inside[0]).std())
     if min(means) < -500:
         return "lung"
     for name in sorted(units.WINDOWS, key=lambda name: units.WINDOWS[name][1]):
         low, high = units.window_bounds(name)
-        if low < min(means) and max(means) < high and name != "lung":
+        wide = high - low >= LEAST_WIDTH * noise
+        if wide and low < min(means) and max(means) < high and name != "lung":
             return name
     return round((min(means) + max(means)) / 2), round(2 * np.ptp(means))
