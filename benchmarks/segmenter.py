@@ -11,6 +11,9 @@ from _structures import SIZE, contrast_hu, ct_noise, ellipses, phantom
 from _table import record
 from scipy import ndimage, sparse
 
+from ldctlib.physics import expose
+from ldctlib.scans import Scan
+from ldctlib.segments import segment
 from ldctlib.segments.builtin import CORE_SCORE, LIMIT, segment_slice
 from ldctlib.segments.noise_scale import body_mask, compressed
 
@@ -159,12 +162,49 @@ def _row(name: str, method: Callable, kind: str, sigma: float, truths: dict) -> 
     return row | {"CPU s a slice": float(np.median(seconds))}
 
 
+def in_noise(slices: int) -> list[dict]:
+    """False masks in discs of water and noise, where nothing is to be found: one row a noise."""
+    y, x = np.indices((SIZE, SIZE)) - SIZE / 2
+    water = np.where(np.hypot(y, x) < 200, 60.0, -1000.0)
+    kinds = {
+        f"synthetic, {sigma:g} HU": np.stack(
+            [ndimage.gaussian_filter(water, 0.7) + ct_noise(sigma, seed) for seed in range(slices)]
+        )
+        for sigma in (10.0, 30.0)
+    }
+    disc = Scan(np.repeat(water[None], slices, 0).astype(np.float32), (1.0, 0.7, 0.7), "disc")
+    for kernel in ("soft", "standard", "sharp"):
+        exam = expose(disc, 0.1, preset="clinical", kernel=kernel, keep_sinogram=False)
+        kinds[f"reconstructed, {kernel} kernel"] = exam.low.hu
+    rows = []
+    for name, volume in kinds.items():
+        # Without the disc itself: what fills the body is no segment.
+        scores = segment(disc.with_hu(volume), tier="extended", progress=False).scores
+        rows.append(
+            {
+                "noise": name,
+                "HU": float(volume[:, 200:312, 200:312].std()),
+                "discs": slices,
+                "core masks": int((scores >= CORE_SCORE).sum()),
+                "highest score": float(scores.max()),
+            }
+        )
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--slices", type=int, default=4, help="of every kind and noise")
     parser.add_argument("--kinds", nargs="+", default=["ellipses", "chest", "abdomen"])
     parser.add_argument("--noise", nargs="+", type=float, default=[10.0, 30.0], help="HU")
+    parser.add_argument("--discs", type=int, default=8, help="of every kind of noise")
     options = parser.parse_args()
+    record(
+        "segmenter_noise",
+        in_noise(options.discs),
+        f"python benchmarks/segmenter.py --discs {options.discs}",
+        note="Discs of water with noise and nothing else. A core mask has a score of 4 or more.",
+    )
     rows = measure(options.slices, tuple(options.noise), tuple(options.kinds))
     record(
         "segmenter",

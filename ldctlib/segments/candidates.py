@@ -53,7 +53,7 @@ class Candidates:
         outline.
         """
         contrast = np.log(np.clip(self.contrast[:, 1], 1, CLEAR_CONTRAST))
-        by_contrast = 3.6 * contrast - 0.5 * np.log(self.area) + 2 * np.log(self.compactness) - 8.5
+        by_contrast = 3.6 * contrast - 0.5 * np.log(self.area) + 2 * np.log(self.compactness) - 9
         return np.asarray(np.maximum(by_contrast, self.excess - CLEAR_EXCESS))
 
     @property
