@@ -205,6 +205,17 @@ def test_dose_limit(tmp_path, capsys):
     assert "a patient at least" in mistake(capsys, "dose-limit", "cnn10", "--patients", 0)
 
 
+def test_weights(capsys):
+    assert cli.main(["weights"]) == 0
+    told = capsys.readouterr().out
+    assert "redcnn" in told
+    assert "cnn10=no-lesions" in told
+    assert cli.main(["weights", "cnn10=no-lesions"]) == 0
+    assert "hallucinates on purpose" in capsys.readouterr().out
+    assert "'over-smoothing'" in mistake(capsys, "weights", "cnn10=nothing")
+    assert "train it" in mistake(capsys, "weights", "transct")
+
+
 def test_data(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("LDCTLIB_DATA_DIR", str(tmp_path))
     (tmp_path / "head-ge").mkdir()
