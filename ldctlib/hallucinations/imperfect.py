@@ -45,14 +45,7 @@ def imperfect_masks(masks: Masks, iou: float, way: str = "shrunk", *, seed: int 
         raise ValueError(f"{masks.labels[int(masks.areas.argmin())]} is empty: nothing to spoil.")
     rng = np.random.default_rng(seed)
     pieces = [_runs(*_spoiled(masks, i, iou, way, rng), masks.shape) for i in range(len(masks))]
-    none = np.zeros(0, np.int64)
-    return Masks(
-        masks.shape,
-        np.cumsum([0] + [len(starts) for starts, _ in pieces]),
-        np.concatenate([none, *(starts for starts, _ in pieces)]),
-        np.concatenate([none, *(lengths for _, lengths in pieces)]),
-        masks.labels,
-    )
+    return Masks.from_pieces(pieces, masks.shape, masks.labels)
 
 
 def _spoiled(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import cycle, islice
 
 import numpy as np
@@ -70,21 +71,17 @@ def lesion_patient(
         Lesion("sphere", centre, d, c) for centre, (d, c) in zip(centres, chosen, strict=True)
     ]
     reference = phantom(anatomy, lesions=lesions, **view)  # type: ignore[arg-type]
-    reference, bare = (_named(scan, f"{anatomy}-{seed}") for scan in (reference, bare))
+    reference, bare = (replace(scan, name=f"{anatomy}-{seed}") for scan in (reference, bare))
     every = reference.masks["structures"]
     found = every.select([every.index(f"lesion-{n}") for n in range(1, count + 1)])
     return RemovalCase(reference, _labelled(found, chosen), bare)
-
-
-def _named(scan: Scan, name: str) -> Scan:
-    return scan.with_hu(scan.hu, name)
 
 
 def _labelled(masks: Masks, kinds: Sequence[tuple[float, float]]) -> Masks:
     """The masks under names that say what they are, numbered by kind."""
     names = [f"{d:g} mm, {c:+g} HU" for d, c in kinds]
     labels = tuple(f"{name}-{names[: i + 1].count(name)}" for i, name in enumerate(names))
-    return Masks(masks.shape, masks.offsets, masks.starts, masks.lengths, labels)
+    return replace(masks, labels=labels)
 
 
 def _centres(

@@ -26,14 +26,7 @@ def rings(masks: Masks, gap_px: float = GAP_PX, width_px: float = WIDTH_PX) -> M
     [8]
     """
     pieces = [_ring(masks, i, gap_px, gap_px + width_px) for i in range(len(masks))]
-    none = np.zeros(0, np.int64)
-    return Masks(
-        masks.shape,
-        np.cumsum([0] + [len(starts) for starts, _ in pieces]),
-        np.concatenate([none, *(starts for starts, _ in pieces)]),
-        np.concatenate([none, *(lengths for _, lengths in pieces)]),
-        masks.labels,
-    )
+    return Masks.from_pieces(pieces, masks.shape, masks.labels)
 
 
 def contrast(hu: np.ndarray, masks: Masks, around: Masks) -> np.ndarray:

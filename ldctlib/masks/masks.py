@@ -81,7 +81,7 @@ class Masks(Runs):
                 raise ValueError(f"A mask {mask.shape} in slice {z} does not lie in {shape}.")
             start, length, value = runs_of(np.asarray(mask, bool)[None])
             pieces.append((start[value] + z * shape[1] * shape[2], length[value]))
-        return cls._of(pieces, shape, labels, scores)
+        return cls.from_pieces(pieces, shape, labels, scores)
 
     @classmethod
     def from_volumes(cls, volumes: Mapping[str, np.ndarray]) -> Masks:
@@ -100,7 +100,7 @@ class Masks(Runs):
                 raise ValueError(f"The mask {name!r} is not boolean: compare it with something.")
             start, length, value = runs_of(np.asarray(volume))
             pieces.append((start[value], length[value]))
-        return cls._of(pieces, shape, list(volumes))
+        return cls.from_pieces(pieces, shape, list(volumes))
 
     @classmethod
     def from_coco(cls, annotations: Iterable[Mapping[str, Any]], depth: int | None = None) -> Masks:
@@ -116,7 +116,7 @@ class Masks(Runs):
         Raises:
             ValueError: the images have different sizes, or a code does not fill its image.
         """
-        return cls._of(*exchange.from_annotations(list(annotations), depth))
+        return cls.from_pieces(*exchange.from_annotations(list(annotations), depth))
 
     @classmethod
     def from_sam(
@@ -134,7 +134,7 @@ class Masks(Runs):
 
         Source: Kirillov et al. 2023, doi:10.1109/ICCV51070.2023.00371.
         """
-        return cls._of(*exchange.from_sam(found, shape, score))
+        return cls.from_pieces(*exchange.from_sam(found, shape, score))
 
     @classmethod
     def concatenate(cls, parts: Iterable[Masks]) -> Masks:
@@ -256,14 +256,14 @@ class Masks(Runs):
         return Masks((depth, height, width), offsets, starts, lengths, labels, scores)
 
     @classmethod
-    def _of(
+    def from_pieces(
         cls,
         pieces: Sequence[Piece],
         shape: tuple[int, int, int],
-        labels: Sequence[str] | None,
+        labels: Sequence[str] | None = None,
         scores: Sequence[float] | np.ndarray | None = None,
     ) -> Masks:
-        """Masks from the runs of one after the other."""
+        """Masks from the runs of one after the other, as `pieces` gives them."""
         none = np.zeros(0, np.int64)
         offsets = np.cumsum([0] + [len(start) for start, _ in pieces])
         starts, lengths = (np.concatenate([none, *(piece[k] for piece in pieces)]) for k in (0, 1))

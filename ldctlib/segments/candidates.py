@@ -18,6 +18,7 @@ class Candidates:
     Args:
         tree: (C,) which tree.
         node: (C,) which of its regions.
+        start: (C,) where its pixels begin in the order of the tree.
         area: (C,) pixels.
         pairs: (C,) length of the outline in pixel pairs.
         step: (C,) mean step across the outline, capped, in noise units.
@@ -30,6 +31,7 @@ class Candidates:
 
     tree: np.ndarray
     node: np.ndarray
+    start: np.ndarray
     area: np.ndarray
     pairs: np.ndarray
     step: np.ndarray

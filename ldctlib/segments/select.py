@@ -87,6 +87,7 @@ def _candidates(
     return Candidates(
         tree,
         np.concatenate([nodes for _, nodes, _ in found]),
+        known["start"],
         known["area"],
         known["pairs"],
         known["capped"] / known["pairs"],
@@ -111,12 +112,9 @@ def without_doubles(
     ``merged_limit`` regions of the merging tree are there already.
     """
     pixels = np.stack([tree.pixels for tree in trees])
-    start = np.array(
-        [trees[t].start[i] for t, i in zip(candidates.tree, candidates.node, strict=True)], np.int64
-    )
     limits = np.array([limit, merged_limit])
     kept: np.ndarray = _distinct(
-        pixels, candidates.tree, start, candidates.area, candidates.merged, order, limits
+        pixels, candidates.tree, candidates.start, candidates.area, candidates.merged, order, limits
     )
     return kept
 
