@@ -1,17 +1,19 @@
 """How a scan is measured: fan-beam projection, reconstruction, dose."""
 
-from ldctlib.physics.dose import expose
-from ldctlib.physics.exam import Exam, Sinogram
+from ldctlib.physics.exam import Exam, Exposure, Sinogram
+from ldctlib.physics.expose import expose
 from ldctlib.physics.geometry import FanBeam
 from ldctlib.physics.kernels import KERNELS, Kernel
 from ldctlib.physics.presets import PRESETS, Preset
 from ldctlib.physics.projector import backproject, project
 from ldctlib.physics.reconstruction import fbp, fbp_transposed, noise_map
+from ldctlib.physics.sharpness import imaged
 
 __all__ = [
     "KERNELS",
     "PRESETS",
     "Exam",
+    "Exposure",
     "FanBeam",
     "Kernel",
     "Preset",
@@ -20,6 +22,7 @@ __all__ = [
     "expose",
     "fbp",
     "fbp_transposed",
+    "imaged",
     "noise_map",
     "project",
 ]

@@ -39,25 +39,29 @@ def smear(values: Tensor, geometry: FanBeam) -> Tensor:
     return (images[0].permute(2, 1, 0) + images[1].permute(2, 0, 1)).contiguous()
 
 
-def gather(sino: Tensor, geometry: FanBeam) -> Tensor:
-    """FBP's weighted back-projection: (slices, n, n) of filtered (slices, views, channels)."""
+def gather(sino: Tensor, geometry: FanBeam, finer: int) -> Tensor:
+    """FBP's weighted back-projection: (slices, n, n) of filtered (slices, views, samples).
+
+    A channel has ``finer`` samples.
+    """
     flat = sino.reshape(len(sino), -1).T.contiguous()
     image = sino.new_zeros(geometry.pixels**2, len(sino))
-    for at, near, far in _seen(geometry, sino):
+    for at, near, far in _seen(geometry, sino, finer):
         both = near[..., None] * flat[at] + far[..., None] * flat[at + 1]
         image += both.sum(0)
     return image.T.reshape(len(sino), geometry.pixels, geometry.pixels)
 
 
-def scatter(image: Tensor, geometry: FanBeam) -> Tensor:
+def scatter(image: Tensor, geometry: FanBeam, finer: int) -> Tensor:
     """The exact adjoint of `gather`."""
     slices = len(image)
     pixels = image.reshape(slices, -1).T
-    flat = image.new_zeros(geometry.views * geometry.channels, slices)
-    for at, near, far in _seen(geometry, image):
+    shape = geometry.views, finer * (geometry.channels - 1) + 1
+    flat = image.new_zeros(shape[0] * shape[1], slices)
+    for at, near, far in _seen(geometry, image, finer):
         flat.index_add_(0, at.reshape(-1), (near[..., None] * pixels).reshape(-1, slices))
         flat.index_add_(0, at.reshape(-1) + 1, (far[..., None] * pixels).reshape(-1, slices))
-    return flat.T.reshape(slices, *geometry.sinogram_shape)
+    return flat.T.reshape(slices, *shape)
 
 
 def _crossings(geometry: FanBeam, like: Tensor) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
@@ -82,8 +86,9 @@ def _crossings(geometry: FanBeam, like: Tensor) -> Iterator[tuple[slice, Tensor,
         yield views, at, near, far * inside
 
 
-def _seen(geometry: FanBeam, like: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Groups of views: where in the flattened sinogram each pixel is seen, and its weights."""
+def _seen(geometry: FanBeam, like: Tensor, finer: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Groups of views: where in the flattened filtered views each pixel is seen, its weights."""
+    samples = finer * (geometry.channels - 1) + 1
     centre = (geometry.pixels - 1) / 2
     i = torch.arange(geometry.pixels, device=like.device, dtype=like.dtype) - centre
     y, x = (a.reshape(-1) * geometry.pixel_mm for a in torch.meshgrid(i, i, indexing="ij"))
@@ -96,9 +101,9 @@ def _seen(geometry: FanBeam, like: Tensor) -> Iterator[tuple[Tensor, Tensor, Ten
             at_detector, weight = torch.atan2(across, along), 1 / (along**2 + across**2)
         else:
             at_detector, weight = across / along, (geometry.sod_mm / along) ** 2
-        channel = at_detector / geometry.channel_rad + geometry.central_channel
-        weight = weight * ((channel >= 0) & (channel < geometry.channels - 1))
-        c = channel.clamp(0, geometry.channels - 2).long()
-        far = (channel - c) * weight
+        sample = finer * (at_detector / geometry.channel_rad + geometry.central_channel)
+        weight = weight * ((sample >= 0) & (sample < samples - 1))
+        c = sample.clamp(0, samples - 2).long()
+        far = (sample - c) * weight
         view = first + torch.arange(len(cos), device=like.device)[:, None]
-        yield view * geometry.channels + c, weight - far, far
+        yield view * samples + c, weight - far, far

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -74,10 +74,8 @@ class FanBeam:
 
     @classmethod
     def course(cls, pixels: int = 256, pixel_mm: float = 1.4) -> FanBeam:
-        """The Siemens scanner with channels twice as wide and a third of the views: quick."""
-        return cls(
-            pixels, pixel_mm, 384, 368, SIEMENS_SOD_MM, SIEMENS_SDD_MM, 2 * SIEMENS_CHANNEL_MM
-        )
+        """The Siemens scanner with a third of its views: same detector, same noise, quicker."""
+        return replace(cls.siemens(pixels, pixel_mm), views=384)
 
     @classmethod
     def siemens(cls, pixels: int = 512, pixel_mm: float = 0.7) -> FanBeam:
@@ -88,8 +86,9 @@ class FanBeam:
     def matching(cls, scan: Scan) -> FanBeam:
         """The scanner for a scan's own grid, so that no image is resampled.
 
-        Course sampling up to 256 pixels across, Siemens sampling above. A grid that is not square
-        takes its longer side; `expose` pads it with air.
+        A third of the views up to 256 pixels across, all of them above: the image has the same
+        noise and the same sharpness. A grid that is not square takes its longer side; `expose` pads
+        it with air.
         """
         pixels = max(scan.shape[1:])
         preset = cls.course if pixels <= 256 else cls.siemens
@@ -104,6 +103,11 @@ class FanBeam:
     def channel_rad(self) -> float:
         """Angle between neighbouring channels of an arc detector."""
         return self.channel_mm / self.sdd_mm
+
+    @property
+    def nyquist_per_mm(self) -> float:
+        """The highest frequency at the axis that the channels sample, in 1/mm."""
+        return self.sdd_mm / (2 * self.channel_mm * self.sod_mm)
 
     @property
     def view_rad(self) -> float:

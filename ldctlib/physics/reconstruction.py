@@ -9,14 +9,23 @@ import torch
 from torch import Tensor
 
 from ldctlib.physics import device_loops
+from ldctlib.physics.filtering import (
+    FINER,
+    cosine_weight,
+    filter_views,
+    filter_views_transposed,
+    fine_channels,
+    impulse,
+    response,
+)
 from ldctlib.physics.geometry import FanBeam
-from ldctlib.physics.kernels import KernelLike, convolve, cosine_weight, response, view_weight
+from ldctlib.physics.kernels import KernelLike
 from ldctlib.physics.loops import TILE, gather, gather_variance, in_threads, scatter, scatter_runs
 from ldctlib.physics.projector import Operator, in_lanes, linear
 from ldctlib.units import MU_WATER_PER_MM
 
 
-def fbp(line_integrals: Tensor, geometry: FanBeam, kernel: KernelLike = "hann") -> Tensor:
+def fbp(line_integrals: Tensor, geometry: FanBeam, kernel: KernelLike = "standard") -> Tensor:
     """Filtered back-projection, differentiable.
 
     Args:
@@ -28,7 +37,7 @@ def fbp(line_integrals: Tensor, geometry: FanBeam, kernel: KernelLike = "hann") 
         Attenuation in 1/mm, (..., n, n).
 
     Raises:
-        ValueError: the kernel is unknown, or shape or angle do not fit.
+        ValueError: the kernel is unknown or finer than the detector, or shape or angle do not fit.
 
     Source: Kak and Slaney, 3.4; doi:10.1137/1.9780898719277.
     """
@@ -39,14 +48,14 @@ def fbp(line_integrals: Tensor, geometry: FanBeam, kernel: KernelLike = "hann") 
             f"{tuple(line_integrals.shape)}."
         )
     like: dict[str, Any] = {"dtype": line_integrals.dtype, "device": line_integrals.device}
-    scale = view_weight(geometry)
-    spectrum = torch.as_tensor(response(kernel, geometry) * scale, **like)
+    spectrum = torch.as_tensor(response(kernel, geometry), **like)
     weight = torch.as_tensor(cosine_weight(geometry), **like)
     slices = line_integrals.reshape(-1, *shape)
-    filtered = torch.empty_like(slices)
+    fine = geometry.views, fine_channels(geometry)
+    filtered = slices.new_empty(len(slices), *fine)
     for i, views in enumerate(slices):  # one by one: all padded spectra would need gigabytes
-        filtered[i] = convolve(views * weight, spectrum)
-    image = linear(filtered, _gather(geometry), _scatter(geometry), shape)
+        filtered[i] = filter_views(views * weight, spectrum)
+    image = linear(filtered, _gather(geometry), _scatter(geometry), fine)
     return image.reshape(*line_integrals.shape[:-2], *image.shape[1:])
 
 
@@ -56,7 +65,7 @@ def fbp_transposed(
     lengths: np.ndarray,
     values: np.ndarray,
     geometry: FanBeam,
-    kernel: KernelLike = "hann",
+    kernel: KernelLike = "standard",
 ) -> Tensor:
     """The transpose of `fbp`, of an image that is 0 but for R runs of pixels.
 
@@ -80,14 +89,15 @@ def fbp_transposed(
     >>> bool(torch.isclose((one * ones).sum(), fbp(ones, scanner)[16, 16], rtol=1e-3))
     True
     """
-    sino = np.zeros(geometry.sinogram_shape)
-    scatter_runs(sino, *_where(geometry), rows, columns, lengths, values)
-    spectrum = torch.from_numpy(response(kernel, geometry) * view_weight(geometry)).float()
+    fine = np.zeros((geometry.views, fine_channels(geometry)))
+    scatter_runs(fine, *_where(geometry), rows, columns, lengths, values)
+    spectrum = torch.from_numpy(response(kernel, geometry)).float()
     weight = torch.from_numpy(cosine_weight(geometry)).float()
-    return convolve(torch.from_numpy(sino).float(), spectrum) * weight
+    sino = filter_views_transposed(torch.from_numpy(fine).float(), spectrum, geometry.channels)
+    return sino * weight
 
 
-def noise_map(variance: Tensor, geometry: FanBeam, kernel: KernelLike = "hann") -> Tensor:
+def noise_map(variance: Tensor, geometry: FanBeam, kernel: KernelLike = "standard") -> Tensor:
     """Standard deviation of every pixel of an FBP image: one more FBP instead of many noisy ones.
 
     Args:
@@ -99,20 +109,23 @@ def noise_map(variance: Tensor, geometry: FanBeam, kernel: KernelLike = "hann") 
         Standard deviation in HU, float32 (Z, n, n).
 
     The image is a weighted sum of line integrals; its variance is the sum of their variances
-    times the squared weights. Squared are the filter and the interpolation between channels, with
+    times the squared weights. Squared are the filter and the interpolation between samples, with
     the covariance that the filter gives to neighbours, so no constant is left to calibrate.
 
     Source: the fan-beam form of Wunderlich and Noo 2008, Phys Med Biol 53:2471,
     doi:10.1088/0031-9155/53/10/002.
     """
-    spectrum = response(kernel, geometry) * view_weight(geometry)
-    impulse = np.fft.irfft(spectrum)
-    squares = [impulse**2, impulse * np.roll(impulse, -1)]
+    shape = impulse(response(kernel, geometry))
+    squares = [shape**2, shape * np.roll(shape, -1)]
     spectra = [torch.from_numpy(np.fft.rfft(s)) for s in squares]
     weight = torch.from_numpy(cosine_weight(geometry) ** 2)
+    samples = fine_channels(geometry)
     maps = []
     for views in variance.detach().cpu().double():
-        own, shared = (convolve(views * weight, s) for s in spectra)
+        spread = views.new_zeros(geometry.views, samples)
+        spread[:, ::FINER] = views * weight  # between the channels nothing is measured
+        both = torch.fft.rfft(spread, n=len(shape))
+        own, shared = (torch.fft.irfft(both * s, n=len(shape))[:, :samples] for s in spectra)
         maps.append(_standard_deviation(own.numpy(), shared.numpy(), geometry))
     return torch.from_numpy(np.stack(maps))
 
@@ -125,12 +138,12 @@ def _standard_deviation(own: np.ndarray, shared: np.ndarray, geometry: FanBeam) 
 
 
 def _where(geometry: FanBeam) -> tuple[Any, ...]:
-    """What the pixel loops need of a geometry: view directions, scanner constants, pixel grid."""
+    """What the pixel loops need: view directions, the scanner in fine channels, pixel grid."""
     x_mm = (np.arange(geometry.pixels) - (geometry.pixels - 1) / 2) * geometry.pixel_mm
     scanner = (
         geometry.sod_mm,
-        1 / geometry.channel_rad,
-        geometry.central_channel,
+        FINER / geometry.channel_rad,
+        FINER * geometry.central_channel,
         geometry.detector == "arc",
     )
     return np.cos(geometry.beta), np.sin(geometry.beta), scanner, x_mm
@@ -146,7 +159,7 @@ def _gather(geometry: FanBeam) -> Operator:
 
     def operator(sino: Tensor) -> Tensor:
         if sino.device.type != "cpu":
-            return device_loops.gather(sino, geometry)
+            return device_loops.gather(sino, geometry, FINER)
         return in_lanes(sino.detach(), on_cpu)
 
     return operator
@@ -154,14 +167,15 @@ def _gather(geometry: FanBeam) -> Operator:
 
 def _scatter(geometry: FanBeam) -> Operator:
     def on_cpu(image: np.ndarray) -> np.ndarray:
-        sino = np.zeros((*geometry.sinogram_shape, image.shape[-1]), image.dtype)
+        shape = geometry.views, fine_channels(geometry), image.shape[-1]
+        sino = np.zeros(shape, image.dtype)
         where = *_where(geometry), (0,) * image.shape[-1]
         in_threads(lambda a, b: scatter(sino, *where, a, b, image), geometry.views)
         return sino
 
     def operator(image: Tensor) -> Tensor:
         if image.device.type != "cpu":
-            return device_loops.scatter(image, geometry)
+            return device_loops.scatter(image, geometry, FINER)
         return in_lanes(image.detach(), on_cpu)
 
     return operator

@@ -87,9 +87,56 @@ class Scan:
             provenance={**self.provenance, **provenance},
         )
 
+    def crop(
+        self,
+        rows: slice = slice(None),
+        columns: slice = slice(None),
+        z: slice = slice(None),
+    ) -> Scan:
+        """A part of the volume that knows where it lies: masks, positions and corner follow.
+
+        Masks of which nothing lies in the part are left out.
+
+        Args:
+            rows: with step 1; negative ends count from the far side, as in NumPy.
+            columns: likewise.
+            z: likewise.
+
+        Raises:
+            ValueError: nothing lies there, or a step is not 1.
+
+        >>> scan = Scan(np.zeros((4, 8, 8)), (5, 2, 2), "test", corner_mm=(10.0, 20.0))
+        >>> part = scan.crop(slice(1, 5), slice(3, None), slice(2, 4))
+        >>> part.shape, part.corner_mm, part.z_mm.tolist()
+        ((2, 4, 5), (12.0, 26.0), [10.0, 15.0])
+        """
+        first = self._first(rows, columns, z)
+        corner = self.corner_mm
+        if corner is not None:
+            steps = self.spacing_mm[1:]
+            corner = (corner[0] + first[1] * steps[0], corner[1] + first[2] * steps[1])
+        assert self.z_mm is not None
+        return replace(
+            self,
+            hu=np.ascontiguousarray(self.hu[z, rows, columns]),
+            z_mm=self.z_mm[z],
+            masks={name: masks.crop(z, rows, columns) for name, masks in self.masks.items()},
+            corner_mm=corner,
+        )
+
     def slab(self, start: int, stop: int) -> Scan:
-        """Slices ``start`` to ``stop - 1``, without masks."""
+        """Slices ``start`` to ``stop - 1``, with what lies in them."""
         if not 0 <= start < stop <= len(self.hu):
             raise ValueError(f"{self.name} has no slices {start} to {stop - 1}.")
-        assert self.z_mm is not None
-        return replace(self, hu=self.hu[start:stop], z_mm=self.z_mm[start:stop], masks={})
+        return self.crop(z=slice(start, stop))
+
+    def _first(self, rows: slice, columns: slice, z: slice) -> tuple[int, int, int]:
+        """The first voxel of a part, which must hold one."""
+        spans = [part.indices(n) for part, n in zip((z, rows, columns), self.shape, strict=True)]
+        if any(step != 1 or past <= first for first, past, step in spans):
+            raise ValueError(
+                f"{self.name} of {self.shape} voxels has nothing to crop at slices {z}, rows "
+                f"{rows}, columns {columns}."
+            )
+        depth, row, column = (first for first, _, _ in spans)
+        return depth, row, column

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from ldctlib.masks import Masks
 from ldctlib.scans.scan import Scan
@@ -24,9 +23,8 @@ def inserts(
     slice_mm: float = 3.0,
     disc_mm: float = 220.0,
     background_hu: float = 0.0,
-    psf_mm: float = 0.6,
 ) -> Scan:
-    """A disc of water in air with cylinders of every contrast and every diameter, without noise.
+    """A disc of water in air with cylinders of every contrast and every diameter, free of noise.
 
     The inserts of one diameter lie on one ring, as far from the axis as each other, the largest
     outside. Around each, water is clear to twice its radius.
@@ -39,8 +37,6 @@ def inserts(
         slice_mm: distance of the slices.
         disc_mm: diameter of the water.
         background_hu: of the water.
-        psf_mm: standard deviation of the Gaussian blur in the slice plane that a scanner would
-            cause; 0 where the measurement is simulated and blurs by itself.
 
     Returns:
         A scan with ``masks["structures"]``: the inserts, labelled "insert-20mm+100hu", ….
@@ -66,9 +62,8 @@ def inserts(
         covered = disc_coverage(shape[1:], pixel_mm, centre, diameter / 2)
         plane += contrast * covered
         volumes[f"insert-{diameter:g}mm{contrast:+g}hu"] = np.broadcast_to(covered >= 0.5, shape)
-    blurred = gaussian_filter(plane, psf_mm / pixel_mm) if psf_mm > 0 else plane
     return Scan(
-        np.repeat(blurred[None].astype(np.float32), shape[0], axis=0),
+        np.repeat(plane[None].astype(np.float32), shape[0], axis=0),
         (slice_mm, pixel_mm, pixel_mm),
         "phantom-inserts",
         masks={"structures": Masks.from_volumes(volumes)},

@@ -29,9 +29,11 @@ def phantom(
     centre_mm: float = 0.0,
     without: Iterable[str] = (),
     lesions: Sequence[Lesion] | None = None,
-    psf_mm: float = 0.6,
 ) -> Scan:
-    """A procedural patient, without noise.
+    """A procedural patient, without noise and without a scanner's blur.
+
+    A pixel is the mean over its area; `physics.expose` and `physics.imaged` add the sharpness of a
+    kernel.
 
     A seed is a patient: whatever slices are asked for, they are slices of the same body, equal to
     rounding. The couch is a structure like any other (``without=["couch"]``).
@@ -48,8 +50,6 @@ def phantom(
             of the kidneys (abdomen), the third ventricle (head); positive is towards the head.
         without: labels of structures that this patient shall not have; nothing else changes.
         lesions: None lets the seed draw some; a list asks for exactly these, [] for none.
-        psf_mm: standard deviation of the Gaussian blur in the slice plane that a scanner would
-            cause; 0 where the measurement is simulated and blurs by itself.
 
     Returns:
         A scan with ``masks["structures"]``: for every organ, bone, vessel branch and lesion the
@@ -74,7 +74,7 @@ def phantom(
     labels = Labels(without)
     plan = module.plan(seed, lesions)
     wide = _extended(z, spacing[0], margin)
-    hu, ids = _painted(module, plan, wide, shape[1:], spacing, labels, psf_mm)
+    hu, ids = _painted(module, plan, wide, shape[1:], spacing, labels)
     labels.check_known()
     if margin:
         hu = gaussian_filter1d(hu, blur / spacing[0], axis=0, radius=margin)
@@ -97,7 +97,6 @@ def _painted(
     shape: tuple[int, int],
     spacing_mm: tuple[float, float, float],
     labels: Labels,
-    psf_mm: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """CT numbers and structure numbers, slab by slab."""
     hu = np.empty((len(z), *shape), np.float32)
@@ -106,15 +105,8 @@ def _painted(
         part = slice(start, start + _SLAB)
         canvas = Canvas(plan.patient, z[part], shape, spacing_mm[2], spacing_mm[0], labels)
         module.paint(canvas, plan)
-        hu[part], ids[part] = _blurred(canvas.hu, psf_mm / spacing_mm[2]), canvas.ids
+        hu[part], ids[part] = canvas.hu, canvas.ids
     return hu, ids
-
-
-def _blurred(hu: np.ndarray, sigma: float) -> np.ndarray:
-    if sigma <= 0:
-        return hu
-    rows = gaussian_filter1d(hu, sigma, axis=1, truncate=3)
-    return np.asarray(gaussian_filter1d(rows, sigma, axis=2, truncate=3))
 
 
 def _masks(ids: np.ndarray, labels: Labels) -> Masks:
