@@ -8,7 +8,7 @@ from ldctlib.hallucinations.consistency_results import Consistency
 from ldctlib.hallucinations.rings import GAP_PX, WIDTH_PX, contrast, rings
 from ldctlib.hallucinations.through_scanner import errors_of_contrast, through_scanner
 from ldctlib.masks import Masks
-from ldctlib.physics import FanBeam, Kernel, Sinogram
+from ldctlib.physics import Kernel, Sinogram
 from ldctlib.scans.scan import Scan
 
 VIEWS = 96  # enough for a standard error
@@ -70,16 +70,11 @@ def consistency(
     around = rings(masks, gap_px, width_px)
     if (masks.areas == 0).any() or (around.areas == 0).any():
         raise ValueError("A segment is empty, or fills the image so that it has no surroundings.")
-    kernel = kernel or Kernel("ram-lak", min(1.0, _channel_mm(geometry) / geometry.pixel_mm))
+    kernel = kernel or Kernel("ram-lak", min(geometry.nyquist_per_mm, 0.5 / geometry.pixel_mm))
     seen, missing, variance = through_scanner(hu, sinogram, kernel, every)
     shown, excess = (contrast(x, masks, around) for x in (seen, missing))
     error = errors_of_contrast(masks, around, variance, geometry, kernel, progress)
     return Consistency(excess / error, shown, shown - excess, error, kept, masks.labels)
-
-
-def _channel_mm(geometry: FanBeam) -> float:
-    """Channel spacing, scaled to the axis of rotation."""
-    return geometry.channel_mm * geometry.sod_mm / geometry.sdd_mm
 
 
 def _check(hu: np.ndarray, sinogram: Sinogram, masks: Masks, kept: float, every: int) -> None:

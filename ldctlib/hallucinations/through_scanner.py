@@ -10,9 +10,8 @@ from tqdm import tqdm
 
 from ldctlib.masks import Masks
 from ldctlib.physics import FanBeam, Kernel, Sinogram, fbp, fbp_transposed, project
-from ldctlib.units import AIR_HU, MU_WATER_PER_MM
+from ldctlib.physics.square import HU_PER_MU, attenuation, corner_of, window
 
-HU_PER_MU = 1000 / MU_WATER_PER_MM
 SLICES_AT_ONCE = 8
 
 
@@ -32,20 +31,18 @@ def through_scanner(
         and the variance of the line integrals under "the image is the truth",
         (Z, views / every, channels).
     """
-    geometry, square, parts = sinogram.geometry, _square(hu, sinogram.geometry), []
-    window = _inside(hu.shape, geometry)
+    geometry, parts = sinogram.geometry, []
+    inside = window(hu.shape, corner_of(hu.shape, geometry))
     for start in range(0, len(hu), SLICES_AT_ONCE):
         part = slice(start, start + SLICES_AT_ONCE)
-        # no clipping at air: negative values of noise must cancel in the line integrals
-        mu = torch.from_numpy((1 + square[part] / 1000) * np.float32(MU_WATER_PER_MM))
-        lines = project(mu, geometry)
+        lines = project(attenuation(hu[part], geometry), geometry)
         blank = (sinogram.blank if sinogram.blank.ndim == 1 else sinogram.blank[part]).double()
         expected = blank * torch.exp(-lines.double())
         counted = blank * torch.exp(-sinogram.line_integrals[part].double())
         residual = (counted / expected - 1).float()  # A x - p to first order
         thin = expected[:, ::every]
         variance = (thin + sinogram.electronic_noise**2) / thin**2
-        images = (fbp(x, geometry, kernel).numpy()[window] for x in (lines, residual))
+        images = (fbp(x, geometry, kernel).numpy()[inside] for x in (lines, residual))
         parts.append([*(x * HU_PER_MU for x in images), variance.float().numpy()])
     seen, missing, thinned = (np.concatenate(part) for part in zip(*parts, strict=True))
     return seen, missing, thinned
@@ -94,17 +91,5 @@ def _runs(masks: Masks, i: int, geometry: FanBeam) -> tuple[np.ndarray, ...]:
     runs = slice(masks.offsets[i], masks.offsets[i + 1])
     z, pixel = np.divmod(masks.starts[runs], height * width)
     row, column = np.divmod(pixel, width)
-    _, rows, columns = _inside(masks.shape, geometry)
-    return z, row + rows.start, column + columns.start, masks.lengths[runs]
-
-
-def _inside(shape: tuple[int, ...], geometry: FanBeam) -> tuple[slice, slice, slice]:
-    """Where images of ``shape`` lie in the middle of the scanner's square grid."""
-    top, left = ((geometry.pixels - size) // 2 for size in shape[1:])
-    return slice(None), slice(top, top + shape[1]), slice(left, left + shape[2])
-
-
-def _square(hu: np.ndarray, geometry: FanBeam) -> np.ndarray:
-    square = np.full((len(hu), geometry.pixels, geometry.pixels), AIR_HU, np.float32)
-    square[_inside(hu.shape, geometry)] = hu
-    return square
+    first_row, first_column = corner_of(masks.shape, geometry)
+    return z, row + first_row, column + first_column, masks.lengths[runs]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ldctlib.physics.exam import Exposure
-from ldctlib.physics.own_noise import FEWEST_WINDOWS, local_noise, most_frequent, sampled
+from ldctlib.physics.own_noise import local_noise, sampled, usual_noise
 from ldctlib.scans.scan import Scan
 
 
@@ -28,16 +28,15 @@ def equivalent_dose(
         soft tissue to measure it.
     """
     chosen = sampled(len(full))
-    flat, own = local_noise(scan.hu[chosen], scan.pixel_mm)
-    if flat.sum() < FEWEST_WINDOWS:
+    usual, own = usual_noise(scan.hu[chosen], scan.pixel_mm)
+    if own is None:
         return None, None
 
     def variance(change: np.ndarray) -> float:
         _, spread = local_noise(change, scan.pixel_mm)
-        return most_frequent(spread[flat]) ** 2
+        return float((spread[usual] ** 2).mean())
 
     added = variance(low[chosen] - scan.hu[chosen])
     if exposure.truth:
         return variance(full[chosen] - scan.hu[chosen]) / added, None
-    own_variance = most_frequent(own[flat]) ** 2
-    return own_variance / (own_variance + added), float(np.sqrt(own_variance))
+    return own**2 / (own**2 + added), own

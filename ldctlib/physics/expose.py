@@ -53,13 +53,15 @@ def expose(
 
     By default a patient's exam is "matched": the photons are chosen so that the full dose would
     have just the noise that the scan has, in strength and colour, and a dose of a adds (1 - a) / a
-    of its variance. All of it counts as noise of photons, none as electronic.
+    of its variance. All of it counts as noise of photons, none as electronic, and the bias that the
+    logarithm of few counts has is taken off.
 
     Args:
         scan: on any grid with square pixels; it is never resampled.
         dose: fraction of the full dose, in (0, 1).
         seed: of the noise. A slice draws by seed and position, so that a slab gets the noise that
-            the whole scan gets there. Give each patient a seed of its own.
+            the whole scan gets there; matched, up to the strength, which is measured on the slices
+            that are given. Give each patient a seed of its own.
         geometry: the scanner; `FanBeam.matching` if None.
         kernel: of the reconstruction; if None that of the preset, or the one whose noise has the
             colour of the scan's own where that is matched.
@@ -216,10 +218,15 @@ def _take(
     low_lines, blanks, full = np.empty_like(clean), [], hu
     added = np.empty_like(clean) if exposure.truth else None
     for i, z in enumerate(z_mm):
-        full_lines, low_lines[i], blank = _measure(clean[i], float(z), exposure)
-        blanks.append(blank.astype(np.float32))
-        if added is not None:
-            added[i] = full_lines - clean[i]
+        blank = exposure.blank * (noise.modulation(clean[i]) if exposure.modulate else 1.0)
+        photons = blank * np.exp(-clean[i])
+        place = [exposure.seed, round(float(z) * 1000) % 2**32]
+        if added is not None:  # a patient's scan holds the full dose's noise already
+            draw = np.random.default_rng(place)
+            photons = noise.count(photons, exposure.electronic_noise, draw)
+            added[i] = noise.to_line_integrals(photons, blank) - clean[i]
+        low_lines[i] = _low_lines(photons, blank, place, exposure)
+        blanks.append(np.atleast_2d(exposure.dose * blank).astype(np.float32))
     if added is not None:
         full = add_lines(hu, torch.from_numpy(added).to(device), exposure)
     change = np.subtract(low_lines, clean, out=clean)
@@ -230,29 +237,18 @@ def _take(
     return full, low, torch.from_numpy(low_lines), torch.from_numpy(np.stack(blanks))
 
 
-def _measure(
-    clean: np.ndarray, z_mm: float, exposure: Exposure
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Line integrals at full and low dose and low-dose blank scan of one slice."""
-    place = [exposure.seed, round(z_mm * 1000) % 2**32]
+def _low_lines(
+    photons: np.ndarray, blank: np.ndarray, place: list[int], exposure: Exposure
+) -> np.ndarray:
+    """Line integrals of one slice at the lower dose, from its counts at full dose."""
     own = [] if exposure.common_noise else [round(exposure.dose * 2**31)]
-    electronic = exposure.electronic_noise
-    modulation = noise.modulation(clean) if exposure.modulate else np.ones((1, 1))
-    blank = exposure.blank * modulation
-    # a patient's scan already holds the full dose's noise: its projection stands for the counts
-    if exposure.truth:
-        photons = noise.count(clean, blank, electronic, np.random.default_rng(place))
-    else:
-        photons = blank * np.exp(-clean.astype(np.float64))
-    fewer = noise.lower_dose(
-        photons, exposure.dose, electronic, np.random.default_rng([*place, *own, 1])
-    )
-    low_blank = exposure.dose * blank
-    return (
-        noise.to_line_integrals(photons, blank),
-        noise.to_line_integrals(fewer, low_blank),
-        low_blank,
-    )
+    draw = np.random.default_rng([*place, *own, 1])
+    dose, electronic = exposure.dose, exposure.electronic_noise
+    fewer = noise.lower_dose(photons, dose, electronic, draw)
+    lines = noise.to_line_integrals(fewer, dose * blank)
+    if exposure.preset == "matched":  # noise is to be added and nothing else
+        lines -= noise.log_bias(photons, dose, electronic)
+    return lines
 
 
 def _check_grid(scan: Scan, geometry: FanBeam) -> None:

@@ -28,6 +28,7 @@ FEWEST_WINDOWS = 300
 SLICES = 5
 KEPT_HU = (-1100.0, 1500.0)
 ODD_HU = 60.0
+NEAR = 0.4  # of a logarithm
 MOST_AT_BORDER = 0.25
 LAGS = (1, 2, 3)
 VIEWS = 96  # enough for a map of the noise,
@@ -79,17 +80,15 @@ def own_noise(
             f"{scan.name} is cut out of a larger slice, so that its rays do not know how thick the "
             f"patient is, {_ADVICE}"
         )
-    flat, spread = local_noise(hu, scan.pixel_mm)
-    if flat.sum() < FEWEST_WINDOWS:
+    usual, sigma = usual_noise(hu, scan.pixel_mm)
+    if sigma is None:
         raise ValueError(f"{scan.name} shows too little soft tissue to measure noise, {_ADVICE}")
-    sigma = most_frequent(spread[flat])
-    quiet = flat & (np.abs(np.log(spread / sigma)) < 0.4)
     residual = hu - uniform_filter(hu.clip(*KEPT_HU), (1, side, side))
-    correlation = _correlation(residual, quiet)
+    correlation = _correlation(residual, usual)
     kernel = kernel or _kernel_of_colour(correlation, scan.pixel_mm, geometry)
     per_photon = _noise_of_one_photon(hu, geometry, bowtie, kernel)
-    ratio = most_frequent((spread / per_photon)[flat])
-    return OwnNoise(sigma, kernel, tuple(correlation.tolist()), ratio**-2)
+    photons = float((per_photon[usual] ** 2).mean()) / sigma**2
+    return OwnNoise(sigma, kernel, tuple(correlation.tolist()), photons)
 
 
 def sampled(depth: int) -> np.ndarray:
@@ -119,6 +118,26 @@ def local_noise(hu: np.ndarray, pixel_mm: float) -> tuple[np.ndarray, np.ndarray
     whole = uniform_filter(odd.astype(np.float32), size) < 0.02
     soft = (mean > SOFT_TISSUE_HU[0]) & (mean < SOFT_TISSUE_HU[1])
     return whole & soft, spread
+
+
+def usual_noise(hu: np.ndarray, pixel_mm: float) -> tuple[np.ndarray, float | None]:
+    """The windows of soft tissue with the most frequent standard deviation, and that deviation.
+
+    Windows of a good half or a good half more of it count, too: with some tens of independent
+    pixels an estimate spreads, and edges of organs, which would raise it, lie above.
+
+    Args:
+        hu: (Z, H, W).
+        pixel_mm: pixel size.
+
+    Returns:
+        Boolean (Z, H, W), and HU; None where there is too little soft tissue.
+    """
+    flat, spread = local_noise(hu, pixel_mm)
+    if flat.sum() < FEWEST_WINDOWS:
+        return flat, None
+    sigma = most_frequent(spread[flat])
+    return flat & (np.abs(np.log(spread / sigma)) < NEAR), sigma
 
 
 def most_frequent(values: np.ndarray) -> float:
