@@ -59,8 +59,8 @@ def response(kernel: KernelLike, geometry: FanBeam) -> np.ndarray:
 def filter_views(views: Tensor, spectrum: Tensor) -> Tensor:
     """Filter the last axis, padded with zeros: (..., channels) to (..., fine channels)."""
     length = 2 * (len(spectrum) - 1)
-    passed = torch.fft.rfft(views, n=length) * spectrum
-    filtered = torch.fft.irfft(passed, n=FINER * length, norm="forward") / length
+    passed = torch.fft.rfft(views, n=length) * (spectrum / length)
+    filtered = torch.fft.irfft(passed, n=FINER * length, norm="forward")
     fine: Tensor = filtered[..., : FINER * (views.shape[-1] - 1) + 1]
     return fine
 
