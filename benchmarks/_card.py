@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from scipy.ndimage import uniform_filter
 from tqdm import tqdm
 
 from ldctlib.denoisers import Denoiser, Method
+from ldctlib.files import write_text
 from ldctlib.metrics import psnr, ssim
 from ldctlib.physics import Exam
 from ldctlib.scans.catalogue import dataset, datasets
@@ -118,9 +118,7 @@ def write_card(path: Path, method: Method, facts: dict, rows: list[dict]) -> Non
         results=as_markdown(rows),
         licences="\n".join(licences(facts["patients"] + [row["patient"] for row in rows])),
     )
-    unfinished = path.with_suffix(".md.part")
-    unfinished.write_text(text)
-    os.replace(unfinished, path)
+    write_text(path, text)
     print(text)
 
 

@@ -7,7 +7,6 @@ to the lesions: nothing of it is noise.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import find_objects
 
+from ldctlib.files import write_arrays
 from ldctlib.masks import Masks
 from ldctlib.physics import expose
 from ldctlib.scans import Scan, open_scan
@@ -66,7 +66,8 @@ class Patient:
             )
             seed = self.seed + 5000 * draw
             exam = expose(scan, dose=dose, seed=seed, truth=True, keep_sinogram=False)
-            save(path, full=exam.full.hu - self.truth, low=exam.low.hu - self.truth)
+            noise = {name: getattr(exam, name).hu - self.truth for name in ("full", "low")}
+            write_arrays(path, noise)
         with np.load(path) as file:
             return file["full"], file["low"]
 
@@ -82,7 +83,8 @@ def patient(anatomy: str, seed: int) -> Patient:
     spacing = _spacing(anatomy)
     if not path.exists():
         truth, without = _rendered(anatomy, seed, spacing)
-        save(path, truth=truth.hu, without=without.hu, lesions=_numbers(truth, anatomy))
+        lesions = _numbers(truth, anatomy)
+        write_arrays(path, {"truth": truth.hu, "without": without.hu, "lesions": lesions})
     with np.load(path) as file:
         return Patient(anatomy, seed, **file, spacing_mm=spacing)
 
@@ -134,14 +136,6 @@ def _numbers(scan: Scan, anatomy: str) -> np.ndarray:
         if kind == LESION[anatomy]:
             found[structures.boolean(i)] = int(number)
     return found
-
-
-def save(path: Path, **arrays: np.ndarray) -> None:
-    """Arrays in one file; complete or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part.npz")
-    np.savez(unfinished, **arrays)
-    os.replace(unfinished, path)
 
 
 def sections(of: Patient, least_px: int = 10) -> Iterator[tuple[int, int, np.ndarray]]:

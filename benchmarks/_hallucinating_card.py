@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import fill
@@ -12,6 +11,7 @@ from _hallucinating import Patient, low_doses, sections
 from _table import as_markdown
 
 from ldctlib.denoisers import METHODS, Denoiser, load
+from ldctlib.files import write_text
 from ldctlib.metrics import psnr, ssim
 from ldctlib.units import WINDOW_OF_ANATOMY
 
@@ -143,7 +143,5 @@ def write_card(path: Path, method: str, name: str, facts: dict, records: list[di
         results=as_markdown(summary(records)),
         remark=f"{fill(facts['remark'], 100)}\n\nThe network: {METHODS[method].citation}.".strip(),
     )
-    unfinished = path.with_suffix(".md.part")
-    unfinished.write_text(text)
-    os.replace(unfinished, path)
+    write_text(path, text)
     print(text)

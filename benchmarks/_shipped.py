@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -14,6 +13,7 @@ from zlib import crc32
 
 import numpy as np
 
+from ldctlib.files import write_arrays
 from ldctlib.physics import Exam, expose
 from ldctlib.scans import Scan, open_scan, patients
 
@@ -117,7 +117,4 @@ def write_exam(path: Path, scan: Scan, name: str, preset: str, dose: float) -> N
     exam = expose(scan, dose=dose, seed=seed, preset=preset, keep_sinogram=False)
     facts = {"name": name, "anatomy": scan.anatomy, "spacing_mm": scan.spacing_mm}
     full, low = (np.rint(s.hu).astype(np.int16) for s in (exam.full, exam.low))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part.npz")
-    np.savez(unfinished, full=full, low=low, facts=json.dumps(facts))
-    os.replace(unfinished, path)
+    write_arrays(path, {"full": full, "low": low, "facts": json.dumps(facts)})

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+from ldctlib.files import write_text
+
 RESULTS = Path(__file__).with_name("results")
 
 
@@ -57,11 +59,8 @@ def record(
         "note": note,
         "rows": rows,
     }
-    RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
-    unfinished = path.with_suffix(".json.part")
-    unfinished.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
-    unfinished.replace(path)
+    write_text(path, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     print(as_markdown(rows))
     return path
 

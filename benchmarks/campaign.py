@@ -25,6 +25,7 @@ from train_shipped import FROM_IDENTITY, NETWORKS, RECIPES, numbers, precision_o
 
 import ldctlib
 from ldctlib.denoisers import METHODS, Denoiser, Method, Recipe
+from ldctlib.files import write_text
 from ldctlib.masks import Masks
 from ldctlib.metrics import evaluate, organ_masks
 from ldctlib.physics import Exam, expose
@@ -83,8 +84,7 @@ def pace() -> dict[str, float]:
         a_step = seconds_per_step(name, method_of(name).network(), sampler, recipe)
         steps[name] = round(1 / a_step, 3)
         print(name, steps[name], "steps a second", flush=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(steps))
+    write_text(path, json.dumps(steps))
     return steps
 
 
@@ -223,7 +223,8 @@ def publish(options: argparse.Namespace) -> None:
     order = ["low dose", *METHODS]
     means = means.reset_index().sort_values(["method"], key=lambda m: m.map(order.index))
     means = means[[*key, *METRICS, "rfs"]].round(dict.fromkeys(("ssim", "vif", "rfs"), 4))
-    means.round({"psnr": 3, "rmse": 2}).to_csv(PUBLISHED.with_suffix(".csv"), index=False)
+    means = means.round({"psnr": 3, "rmse": 2})
+    write_text(PUBLISHED.with_suffix(".csv"), means.to_csv(index=False))
     trials = {
         name: [
             {metric: round(row[metric], 4) for metric in ("ssim", "psnr")}
@@ -245,7 +246,7 @@ def publish(options: argparse.Namespace) -> None:
         "diverged": {name: diverged(name) for name in METHODS},
         "validation of the trials": trials,
     }
-    PUBLISHED.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n")
+    write_text(PUBLISHED.with_suffix(".json"), json.dumps(facts, indent=1) + "\n")
 
 
 def main() -> None:

@@ -18,7 +18,6 @@ from _table import RESULTS, record
 from removal import tubes
 
 from ldctlib.hallucinations import (
-    ASKED,
     imperfect_masks,
     oracle_segments,
     removal_case,
@@ -26,6 +25,7 @@ from ldctlib.hallucinations import (
     removal_experiment,
 )
 from ldctlib.hallucinations.removal_results import RemovalResults
+from ldctlib.metrics import OF_ERROR
 
 MASKS = "masks"
 FRACTION, TRADE_AT_HU = 0.1, 40.0
@@ -67,7 +67,7 @@ def of_case(name: str, pairs: int) -> list[dict]:
     removed = f"{found.counts[0]} of {len(case.structures)}"
     percent = 100 * float(found.changed.mean())
     about = {"case": name, "pairs": pairs, "removed": removed, "% of voxels": percent}
-    return [{**about, **levels(found, metric)} for metric in ASKED]
+    return [{**about, **levels(found, metric)} for metric in OF_ERROR]
 
 
 def of_masks(pairs: int) -> list[dict]:

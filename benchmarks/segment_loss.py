@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from ldctlib import hallucinations, metrics, physics
 from ldctlib.denoisers import METHODS, Denoiser, Recipe
+from ldctlib.files import write_arrays, write_text
 from ldctlib.masks import Masks
 from ldctlib.training import SegmentSampler, SegmentSupervised, fit
 
@@ -65,8 +66,8 @@ def main() -> None:
         path = folder / f"{name}-{seed}.json"
         if not path.exists():
             patients = patients or [list(exposed(seeds)) for seeds in (TRAINED_ON, JUDGED_ON)]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(one(name, seed, given.steps, *patients, folder)))
+            found = one(name, seed, given.steps, *patients, folder)
+            write_text(path, json.dumps(found))
         rows[name].append(json.loads(path.read_text()))
     note = (
         f"CNN-10, {given.steps} steps of 8 patches of 40 x 40, dose {DOSE:g}, {len(JUDGED_ON)} "
@@ -109,7 +110,7 @@ def one(
     judged = judge(images, test)
     keeps = folder / f"pixels-{seed}.npz"
     if name == "pixels":
-        np.savez(keeps, *[image for pair in images for image in pair])
+        write_arrays(keeps, {f"arr_{i}": image for i, image in enumerate(sum(images, []))})
     with np.load(keeps) as file:
         plain = [file[f"arr_{i}"] for i in range(2 * len(test))]
     plain = [plain[i : i + 2] for i in range(0, len(plain), 2)]

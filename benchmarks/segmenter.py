@@ -13,9 +13,9 @@ from scipy import ndimage, sparse
 
 from ldctlib.physics import expose
 from ldctlib.scans import Scan
-from ldctlib.segments import segment
+from ldctlib.segments import body_mask, segment
 from ldctlib.segments.builtin import CORE_SCORE, LIMIT, segment_slice
-from ldctlib.segments.noise_scale import body_mask, compressed
+from ldctlib.segments.noise_scale import compressed
 
 # Seeds far from those that the score was fitted on (below 300).
 FIRST_SEED = 500

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from _table import RESULTS, as_markdown
 
+from ldctlib.files import write_text
+
 HEAD = """# Benchmarks
 
 Every claim of speed, measured: each script compares both sides in one run on one machine and keeps
@@ -29,7 +31,7 @@ def section(result: dict) -> str:
 def main() -> None:
     results = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
     page = "\n\n".join([HEAD.strip(), *map(section, results)]) + "\n"
-    Path(__file__).with_name("README.md").write_text(page)
+    write_text(Path(__file__).with_name("README.md"), page)
     print(f"{len(results)} results -> benchmarks/README.md")
 
 

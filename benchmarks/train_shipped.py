@@ -27,7 +27,8 @@ from tqdm import tqdm
 
 import ldctlib
 from ldctlib.denoisers import METHODS, Denoiser, Method, Precision, Recipe, load, write_weights
-from ldctlib.denoisers.denoiser import best_device
+from ldctlib.devices import best_device
+from ldctlib.files import write_text
 from ldctlib.training import PatchSampler, Validation, fit
 
 WEIGHTS = Path(ldctlib.__file__).parent / "weights"
@@ -131,14 +132,13 @@ def planned_steps(options: argparse.Namespace, sampler: PatchSampler, plan: Path
     """How many steps fit into the minutes; kept from the first call on."""
     if plan.exists():
         return json.loads(plan.read_text())["steps"]
-    plan.parent.mkdir(parents=True, exist_ok=True)
     if options.steps:
-        plan.write_text(json.dumps({"steps": options.steps}))
+        write_text(plan, json.dumps({"steps": options.steps}))
         return options.steps
     a_step = seconds_per_step(options.method, untrained(options.method), sampler)
     steps = max(100, int(60 * options.minutes / a_step) // 100 * 100)
     unit = "minutes" if sampler.device.type == "cuda" else "processor minutes"
-    plan.write_text(json.dumps({"steps": steps, unit: options.minutes}))
+    write_text(plan, json.dumps({"steps": steps, unit: options.minutes}))
     return steps
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 import torch
@@ -23,6 +22,7 @@ from _truth_table import rows_of, told
 
 from ldctlib.denoisers import available, load
 from ldctlib.denoisers.weights import shipped_weights, variants
+from ldctlib.files import write_text
 
 BUILD = Path("build/truth_test")
 CASES = {
@@ -55,10 +55,7 @@ def measure(anatomy: str, seed: int, dose: float) -> None:
     for method, weights in missing:
         denoiser = load(method, weights, "cpu")
         known[f"{method}, {weights}"] = list(case.records(denoiser))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(json.dumps(known))
-    os.replace(unfinished, path)
+    write_text(path, json.dumps(known))
     print(path.stem, len(case.lesions), "lesions,", sum(map(bool, case.best)), "found", flush=True)
 
 

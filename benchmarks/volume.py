@@ -20,6 +20,7 @@ import psutil
 from _table import record
 
 from ldctlib import denoisers, physics, scans
+from ldctlib.files import replacing, write_arrays
 from ldctlib.masks import Masks
 
 DEPTH, PART = 98, 14  # slices of one phantom, slices exposed at a time
@@ -64,7 +65,6 @@ def main() -> None:
 
 def volumes(folder: Path, slices: int, size: int) -> dict[str, Path]:
     """Full dose, low dose and denoised as .npy files, made phantom by phantom."""
-    folder.mkdir(parents=True, exist_ok=True)
     files = {name: folder / f"{name}-{slices}-{size}.npy" for name in NAMES}
     if all(file.exists() for file in files.values()):
         return files
@@ -74,11 +74,12 @@ def volumes(folder: Path, slices: int, size: int) -> dict[str, Path]:
         parts.append(folder / f"part-{size}-{first}-{min(DEPTH, slices - first)}.npz")
         if not parts[-1].exists():
             shape = (min(DEPTH, slices - first), size, size)
-            save(parts[-1], exposed(network, seed, shape))
+            write_arrays(parts[-1], exposed(network, seed, shape))
         print(f"{first + DEPTH} of {slices} slices are there", flush=True)
     for name, file in files.items():
         whole = np.concatenate([np.load(part)[name] for part in parts])
-        np.save(file, whole)
+        with replacing(file) as unfinished:
+            np.save(unfinished, whole)
     return files
 
 
@@ -96,12 +97,6 @@ def exposed(
         for name, hu in zip(NAMES, (exam.full.hu, exam.low.hu, network(exam).hu), strict=True):
             found[name].append(np.float32(hu))
     return {name: np.concatenate(hu) for name, hu in found.items()}
-
-
-def save(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    unfinished = path.with_suffix(".part.npz")
-    np.savez(unfinished, **arrays)
-    unfinished.replace(path)
 
 
 def watched(arguments: list[str]) -> tuple[float, float]:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import nbformat
 
+from ldctlib.files import replacing
+
 SETUP = """\
 try:
     import ldctlib
@@ -50,10 +52,8 @@ def write(cells: list[nbformat.NotebookNode], path: str | Path) -> None:
     metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
     nbformat.validate(notebook)
-    path = Path(path)
-    draft = path.with_suffix(".writing")
-    nbformat.write(notebook, draft)
-    draft.replace(path)
+    with replacing(path) as unfinished:
+        nbformat.write(notebook, unfinished)
 
 
 def example() -> list[nbformat.NotebookNode]:

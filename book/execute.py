@@ -23,6 +23,8 @@ from pathlib import Path
 import nbformat
 import psutil
 
+from ldctlib.files import write_text
+
 ROOT = Path(__file__).resolve().parent.parent
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -194,7 +196,7 @@ def remember(done: Run, out: Path) -> Run:
         return done
     draft.replace(out / f"{done.name}.ipynb")
     failed.unlink(missing_ok=True)
-    (out / f"{done.name}.json").write_text(json.dumps(asdict(done), indent=1))
+    write_text(out / f"{done.name}.json", json.dumps(asdict(done), indent=1))
     return done
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib import pyplot
 
 from ldctlib import denoisers, physics, scans, units
+from ldctlib.files import replacing
 
 TARGET = Path(__file__).parent / "_static" / "overview.png"
 SCAN, SLICE, DOSE, WINDOW = "totalsegmentator-dicom", 10, 0.25, "abdomen"
@@ -35,9 +36,8 @@ def draw(panes: dict, gap: int = 4, head: int = 22) -> None:
         area.imshow(grey, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
         area.set_axis_off()
         fig.text(left + 6 / width, 1 - 15 / height, name, color="white", fontsize=8)
-    unfinished = TARGET.with_suffix(".part.png")
-    fig.savefig(unfinished)
-    unfinished.replace(TARGET)
+    with replacing(TARGET) as unfinished:
+        fig.savefig(unfinished)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,10 @@ import importlib.util
 import shutil
 import subprocess
 import tarfile
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from ldctlib.files import replacing
 
 
 @dataclass(frozen=True)
@@ -69,14 +70,13 @@ def pack(package: Package, folder: Path) -> Path:
         npm = shutil.which("npm")
         if npm is None:
             raise Unavailable("npm is not installed")
-        with tempfile.TemporaryDirectory(dir=folder) as fresh:
-            command = [npm, "pack", package.spec, "--silent", "--pack-destination", fresh]
+        with replacing(tarball) as packed:
+            command = [npm, "pack", package.spec, "--silent", "--pack-destination"]
+            command.append(str(packed.parent))
             done = subprocess.run(command, capture_output=True, text=True, timeout=180)
-            packed = Path(fresh) / package.tarball
             if done.returncode or not packed.exists():
                 last = (done.stderr.strip().splitlines() or ["no message"])[-1]
                 raise Unavailable(f"npm could not pack {package.spec} ({last})")
-            packed.replace(tarball)
     found = hashlib.sha256(tarball.read_bytes()).hexdigest()
     if found != package.sha256:
         tarball.unlink()

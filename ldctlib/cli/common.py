@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -83,14 +82,3 @@ def new_csv(path: Path | None) -> None:
     if path and (path.suffix != ".csv" or path.exists()):
         wrong = "is there already" if path.exists() else "is no .csv file"
         raise ValueError(f"{path} {wrong}; name a new .csv file.")
-
-
-def write_table(table: Any, path: Path) -> None:
-    """A pandas table as .csv, complete or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        table.to_csv(part, index=False)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ldctlib.cli.common import denoisers_of, new_csv, write_table
+from ldctlib.cli.common import denoisers_of, new_csv
 
 
 def add_arguments(add: Any) -> None:
@@ -40,6 +40,7 @@ def run(options: argparse.Namespace) -> None:
     new_csv(options.out)
     if options.patients < 1:
         raise ValueError(f"A dose limit needs a patient at least, not {options.patients}.")
+    from ldctlib.files import write_text
     from ldctlib.hallucinations import DOSES, dose_limit, lesion_patient
 
     denoisers = denoisers_of(options.methods, options.device)
@@ -57,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
         for group in found.groups:
             print(f"{name:20} {group:16} {_told(found.limit(name, group, by=options.by))}")
     if options.out:
-        write_table(found.table(), options.out)
+        write_text(options.out, found.table().to_csv(index=False, lineterminator="\n"))
         print(f"All doses are in {options.out}")
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ldctlib.cli.common import denoisers_of, new_csv, open_source, write_table
+from ldctlib.cli.common import denoisers_of, new_csv, open_source
 
 
 def add_arguments(add: Any) -> None:
@@ -65,6 +65,7 @@ def run(options: argparse.Namespace) -> None:
     new_csv(options.out)
     if options.masks and len(options.masks) != len(options.scans):
         raise ValueError(f"{len(options.masks)} label maps do not fit {len(options.scans)} scans.")
+    from ldctlib.files import write_text
     from ldctlib.metrics import aggregate
 
     denoisers = denoisers_of(options.methods, options.device)
@@ -74,7 +75,7 @@ def run(options: argparse.Namespace) -> None:
     for metric, definition in table.attrs["definitions"].items():
         print(f"{metric}: {definition}")
     if options.out:
-        write_table(table, options.out)
+        write_text(options.out, table.to_csv(index=False, lineterminator="\n"))
         print(f"All {len(table)} values are in {options.out}")
 
 

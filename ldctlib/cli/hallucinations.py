@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ldctlib.cli.common import asked_for, new_csv, open_source, write_table
+from ldctlib.cli.common import asked_for, new_csv, open_source
 
 
 def add_arguments(add: Any) -> None:
@@ -34,6 +34,7 @@ def add_arguments(add: Any) -> None:
 def run(options: argparse.Namespace) -> None:
     """Flag the structures that a denoiser removed, introduced or changed."""
     new_csv(options.out)
+    from ldctlib.files import write_text
     from ldctlib.hallucinations import flag
 
     low, denoised, full = (
@@ -53,7 +54,7 @@ def run(options: argparse.Namespace) -> None:
     if options.worst > 0 and flags.flagged:
         print(_as_text(flags, options.worst))
     if options.out:
-        write_table(flags.table(), options.out)
+        write_text(options.out, flags.table().to_csv(index=False, lineterminator="\n"))
         print(f"All {len(flags)} segments are in {options.out}")
 
 

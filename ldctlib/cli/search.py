@@ -24,8 +24,8 @@ def add_arguments(add: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Search for a method's hyper-parameters; several processes may share one folder."""
+    from ldctlib.files import write_table
     from ldctlib.training import search
-    from ldctlib.training.folder import write_table
     from ldctlib.training.recipes import write_recipe
 
     found = search(
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
         **asked_for(options, "perceptual"),
     )
     name = f"{options.method}-{options.sampler}"
-    write_table(found.rows, options.out / f"{name}.csv")
+    write_table(options.out / f"{name}.csv", found.rows)
     recipe = options.out / f"{name}.json"
     write_recipe(options.method, found.recipe, recipe)
     print(f"SSIM {found.ssim:.4f} is the best of {len(found.rows)} trials; its recipe is {recipe}")

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from ldctlib.denoisers.method import Method, Precision
+from ldctlib.devices import best_device
 from ldctlib.physics.exam import Exam
 from ldctlib.scans.scan import Scan
 from ldctlib.units import Normalization
@@ -61,7 +62,7 @@ class Denoiser:
         tiles: bool = False,
     ) -> None:
         self.method, self.name, self.source = method, method.name, source
-        self.device = torch.device(device) if device else best_device()
+        self.device = best_device(device)
         self.precision = precision or Precision(channels_last=self.device.type == "cpu")
         self.network = self.precision.prepare(network.to(self.device).eval())
         self.normalization = normalization or Normalization.benchmark()
@@ -165,11 +166,6 @@ class Denoiser:
     def on_gpu(self) -> bool:
         """Whether the network runs on a CUDA device."""
         return self.device.type == "cuda"
-
-
-def best_device() -> torch.device:
-    """A GPU if there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _free_gpu_bytes(device: torch.device) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import pickle
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -14,10 +13,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ldctlib.denoisers.method import Method
+from ldctlib.files import write_tensors
 from ldctlib.units import Normalization
 
 State = dict[str, Tensor]
@@ -67,23 +66,14 @@ def write_weights(
         dtype: in which layers of more than 10,000 weights are stored; float16 halves the file.
             Small layers, first and last ones among them, are always stored as float32.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {
         "method": method,
         "normalization": json.dumps(asdict(normalization)),
         "facts": json.dumps(dict(facts or {})),
     }
-    tensors = {key: value.detach().cpu().contiguous().clone() for key, value in state.items()}
-    for key, value in tensors.items():
-        if value.is_floating_point() and value.numel() > LARGE:
-            tensors[key] = value.to(dtype)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        save_file(tensors, unfinished, metadata)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    large = {k for k, v in state.items() if v.is_floating_point() and v.numel() > LARGE}
+    tensors = {key: v.to(dtype) if key in large else v for key, v in state.items()}
+    write_tensors(path, tensors, metadata)
 
 
 def read_weights(path: str | Path, methods: Mapping[str, Method], method: str) -> WeightFile:

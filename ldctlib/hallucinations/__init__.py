@@ -15,11 +15,9 @@ from ldctlib.hallucinations.proportions import recall, rmse_recall, wilson
 from ldctlib.hallucinations.removal import removal_experiment
 from ldctlib.hallucinations.removal_results import RemovalResults
 from ldctlib.hallucinations.rings import contrast, rings
-from ldctlib.hallucinations.scores import ASKED
 from ldctlib.hallucinations.structures import oracle_segments, split_structures
 
 __all__ = [
-    "ASKED",
     "DOSES",
     "Consistency",
     "DoseLimit",

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ldctlib.files import write_text
 from ldctlib.hallucinations.cases import RemovalCase
 from ldctlib.hallucinations.dose_limit_results import Outcome
-from ldctlib.training.folder import write_text
 
 
 class Cell(NamedTuple):
@@ -54,7 +54,7 @@ class Store:
         path = self._path(cell)
         if path is not None:
             content = {"of": self._facts(cell), "outcomes": found}
-            write_text(json.dumps(content, ensure_ascii=False), path)
+            write_text(path, json.dumps(content, ensure_ascii=False))
 
     def _path(self, cell: Cell) -> Path | None:
         name = f"{cell.denoiser}-{cell.dose:g}-{cell.number}.json"

@@ -16,10 +16,11 @@ from tqdm import tqdm
 from ldctlib.hallucinations.exact import ExactRemoval
 from ldctlib.hallucinations.inpaint import Inpainter
 from ldctlib.hallucinations.removal_results import RemovalResults
-from ldctlib.hallucinations.scores import ASKED, Scores
+from ldctlib.hallucinations.scores import Scores
 from ldctlib.hallucinations.structures import oracle_segments, require_visible
 from ldctlib.masks import Masks
-from ldctlib.metrics import FULL_RANGE
+from ldctlib.metrics import FULL_RANGE, OF_ERROR
+from ldctlib.metrics.fixed_error import FixedReference
 from ldctlib.scans import Scan
 from ldctlib.units import WINDOW_OF_ANATOMY, Window
 
@@ -40,7 +41,7 @@ def removal_experiment(
     fractions: Sequence[float] = (0.02, 0.1),
     noise_hu: Sequence[float] = (10, 20, 40, 80, 160),
     pairs: int = 100,
-    metrics: Sequence[str] = tuple(ASKED),
+    metrics: Sequence[str] = OF_ERROR,
     trade: float = 0.02,
     noise_blur_px: float = 0.0,
     window: Window | None = None,
@@ -66,7 +67,7 @@ def removal_experiment(
         fractions: shares of the structures to remove, rounded up to whole structures.
         noise_hu: standard deviations of the noise in HU.
         pairs: how many pairs are drawn.
-        metrics: names from `ASKED`.
+        metrics: names from `OF_ERROR`, see `MEASURES`.
         trade: relative excess of noise of the whole image in the noise trade.
         noise_blur_px: width of a Gaussian that makes neighbouring pixels of the noise alike; 0 is
             white noise.
@@ -85,14 +86,14 @@ def removal_experiment(
     """
     _check(reference, structures, segments, fractions, noise_hu, pairs, trade)
     removal = _removal(reference, structures, without, least_change_hu)
-    scores = Scores(
-        metrics,
+    fixed = FixedReference(
         reference.hu,
         oracle_segments(structures) if segments is None else segments,
-        window=_window(reference) if window is None else window,
-        full_range_hu=full_range_hu,
-        noise_blur_px=noise_blur_px,
+        _window(reference) if window is None else window,
+        full_range_hu,
+        noise_blur_px,
     )
+    scores = Scores(metrics, fixed)
     counts = tuple(ceil(round(q * len(structures), 9)) for q in fractions)
     drawn = []
     with _threads(workers):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ldctlib.hallucinations.proportions import Recall, area, recall
-from ldctlib.hallucinations.scores import ASKED
+from ldctlib.metrics import MEASURES
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class RemovalResults:
     """What every metric said of every image of the experiment.
 
     Args:
-        metrics: (M,) names, from `ASKED`.
+        metrics: (M,) names, from `MEASURES`.
         fractions: (Q,) shares of the structures that were removed.
         noise_hu: (N,) standard deviations of the noise.
         trade: how much more noise the image without removal had in the noise trade.
@@ -91,7 +91,7 @@ class RemovalResults:
                 (self.noise_hu, noise_hu, "noise"),
             )
         )
-        sign = 1 if ASKED[metric].lower_is_better else -1
+        sign = 1 if MEASURES[metric].lower_is_better else -1
         values = self.removed[m, q, n], self.whole[m, n], self.noisier[m, n]
         return tuple(sign * v for v in values)
 

@@ -1,28 +1,14 @@
-"""Arrays in one file that is complete or the old one."""
+"""Arrays of masks from a file."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 
-def write(path: str | Path, arrays: dict[str, Any]) -> None:
-    """Write named arrays as one compressed .npz file."""
-    path = Path(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with unfinished.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
 def read(path: str | Path, needed: set[str]) -> dict[str, np.ndarray]:
-    """The arrays of a file that `write` wrote.
+    """The arrays of a file that ``Masks.save`` wrote.
 
     Raises:
         ValueError: the file is something else.

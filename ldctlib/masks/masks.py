@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ldctlib.files import write_arrays
 from ldctlib.masks import exchange, files, loops
 from ldctlib.masks.runs import Piece, Runs, runs_of
 
@@ -166,12 +167,12 @@ class Masks(Runs):
         return cls(shape, offsets, starts, lengths, labels, arrays.get("scores"))
 
     def save(self, path: str | Path) -> None:
-        """Write all masks into one file (.npz), which is complete or the old one."""
+        """Write all masks into one file (.npz), whole or not at all."""
         arrays = {name: getattr(self, name) for name in ("offsets", "starts", "lengths")}
         arrays |= {"shape": np.array(self.shape), "labels": np.array(self.labels, str)}
         if self.scores is not None:
             arrays["scores"] = self.scores
-        files.write(path, arrays)
+        write_arrays(path, arrays, compressed=True)
 
     def to_coco(self, z: int | None = None, compressed: bool = True) -> list[dict[str, Any]]:
         """COCO annotations of what lies in slice z, or in every slice if None.

@@ -16,7 +16,7 @@ from ldctlib.metrics.fidelity import psnr, rmse
 from ldctlib.metrics.fourier_ring import RingCorrelation, frc
 from ldctlib.metrics.fourier_scan import PatchCorrelation, sfrc
 from ldctlib.metrics.low_contrast import low_contrast_table
-from ldctlib.metrics.measures import FULL_RANGE, MEASURES, PUBLISHED
+from ldctlib.metrics.measures import FULL_RANGE, MEASURES, OF_ERROR, OF_SLICES, PUBLISHED, Measure
 from ldctlib.metrics.multiplicity import adjusted, holm, multiplicity_threshold
 from ldctlib.metrics.noise import NoisePower, nps
 from ldctlib.metrics.observers import Detection, cho, cho_split
@@ -41,10 +41,13 @@ __all__ = [
     "FULL_RANGE",
     "LOW_DOSE",
     "MEASURES",
+    "OF_ERROR",
+    "OF_SLICES",
     "PUBLICATIONS",
     "PUBLISHED",
     "ContrastDependence",
     "Detection",
+    "Measure",
     "NoisePower",
     "PatchCorrelation",
     "RadiomicFeatures",

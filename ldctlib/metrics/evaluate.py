@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from tqdm.auto import tqdm
 
 from ldctlib.metrics._tables import LOW_DOSE, tidy
-from ldctlib.metrics.measures import MEASURES, PUBLISHED
+from ldctlib.metrics.measures import MEASURES, OF_SLICES, PUBLISHED
 from ldctlib.physics.exam import Exam
 from ldctlib.scans import mayo
 from ldctlib.scans.scan import Scan
@@ -39,8 +39,8 @@ def evaluate(
             each takes an exam and returns its low-dose scan denoised.
         exams: one of each patient, named by its full-dose scan, or by the key of a mapping. They
             are read one at a time, so that they may come from a generator.
-        metrics: names in `MEASURES`; "vif-ldctbench" is VIF as the published benchmark calls it,
-            "rfs" radiomic feature similarity, which needs pyradiomics.
+        metrics: names in `OF_SLICES`, see `MEASURES`; "vif-ldctbench" is VIF as the published
+            benchmark calls it. Or "rfs", radiomic feature similarity, which needs pyradiomics.
         windows: the window of PSNR and SSIM for each anatomy.
         masks: of an exam, the organs for "rfs" on its full-dose scan; `organ_masks` if None.
         rfs_options: of `rfs`, such as ``{"normalization": "ratio"}``.
@@ -142,7 +142,10 @@ def _checked_metrics(metrics: Iterable[str]) -> list[str]:
     names = [metrics] if isinstance(metrics, str) else list(dict.fromkeys(metrics))
     for name in names:
         if name not in MEASURES:
-            raise ValueError(f"No metric is called {name!r}; there are {', '.join(MEASURES)}.")
+            known = ", ".join((*OF_SLICES, "rfs"))
+            raise ValueError(f"No metric is called {name!r}; there are {known}.")
+        if MEASURES[name].of_segments:
+            raise ValueError(f"{name} is a measure of segments, and of no slice.")
     return names
 
 
@@ -185,7 +188,7 @@ def _rows(where: Row, test: Scan, full: Scan, window: Window, metrics: list[str]
     """The metrics of every slice, and of the volume, whose slice is None."""
     rows: list[Row] = []
     for metric in metrics:
-        values = MEASURES[metric].values
+        values = MEASURES[metric].of_slices
         if values is not None:
             slices, volume = values(test.hu, full.hu, window)
             rows += [(*where, z, metric, float(value)) for z, value in enumerate(slices)]

@@ -127,7 +127,7 @@ def _head(columns: list[tuple[str, str]]) -> str:
         "</th>"
         for a in anatomies
     )
-    names = (MEASURES[m].label if m in MEASURES else m for _, m in columns)
+    names = (MEASURES[m].heading if m in MEASURES else m for _, m in columns)
     second = "".join(
         f'<th scope="col" style="text-align: right;">{escape(name)}</th>' for name in names
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
 from datetime import datetime
@@ -15,6 +13,7 @@ from pydicom import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from pydicom.valuerep import format_number_as_ds
 
+from ldctlib.files import replacing
 from ldctlib.scans.arrange import Series
 from ldctlib.scans.scan import Scan
 from ldctlib.scans.series import load_series
@@ -74,18 +73,12 @@ def write_dicom(
     source = None if template is None else load_series(Path(template), series, spacing="keep")
     pixels = _stored(scan)
     common = _common(scan, source, derivation, description or scan.name, number)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with replacing(folder) as unfinished:
+        unfinished.mkdir()
         for i, place in enumerate(_places(scan, source)):
-            _write_slice(partial / f"{i + 1:04d}.dcm", common, place, pixels[i], i + 1)
-        partial.chmod(0o755)
+            _write_slice(unfinished / f"{i + 1:04d}.dcm", common, place, pixels[i], i + 1)
         if folder.exists():
             folder.rmdir()
-        partial.rename(folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
     return folder
 
 

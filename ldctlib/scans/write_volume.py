@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ldctlib.files import replacing
 from ldctlib.scans.scan import Scan
 from ldctlib.scans.volumes import SUFFIXES
 
@@ -35,17 +35,12 @@ def write_volume(scan: Scan, path: str | Path, *, like: str | Path | None = None
         raise FileExistsError(f"{path} is there already; name a new file.")
     if not path.name.endswith((".npy", *SUFFIXES)):
         raise ValueError(f"{path}: a volume is written as .nii.gz, .nii, .nrrd, .mha or .npy.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
+    with replacing(path) as unfinished:
         if path.suffix == ".npy":
             np.save(unfinished, scan.hu)
         else:
             sitk: Any = import_module("SimpleITK")
             sitk.WriteImage(_image(sitk, scan, like), str(unfinished))
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
     return path
 
 

@@ -10,10 +10,11 @@ import numpy as np
 from scipy import ndimage
 
 from ldctlib.masks import Masks
+from ldctlib.segments.body import PIXEL_MM, body_mask
 from ldctlib.segments.candidates import CORE_SCORE
 from ldctlib.segments.contrast import smoothed
 from ldctlib.segments.hierarchy import Hierarchy
-from ldctlib.segments.noise_scale import LEAST_SCALE_HU, body_mask, compressed, noise_scale, steps
+from ldctlib.segments.noise_scale import LEAST_SCALE_HU, compressed, noise_scale, steps
 from ldctlib.segments.regions import merging_tree
 from ldctlib.segments.select import best_of_nests, without_doubles
 from ldctlib.segments.trees import component_tree
@@ -31,17 +32,20 @@ def segment_slice(
     *,
     limit: int = LIMIT,
     sigma_hu: float | None = None,
+    body: np.ndarray | None = None,
 ) -> list[tuple[np.ndarray, float]]:
     """Masks of everything in a slice that has an outline, the surest first.
 
     Args:
         hu: (H, W) slice in HU.
-        pixel_mm: size of a pixel, 0.7 mm if None; only the search for the body needs it.
+        pixel_mm: size of a pixel, 0.7 mm if None; only `body_mask` needs it.
         limit: masks at most.
         sigma_hu: white noise to assume at least; the noise itself is estimated.
+        body: boolean (H, W), where the patient is; `body_mask` of the slice if None.
 
     Returns:
         Pairs of a boolean mask (H, W) and its score, falling; scores of 4 and more are the core.
+        None where there is no patient.
 
     Regions come from max- and min-trees at three scales and one tree of merged watershed regions;
     each is judged by the steps along its outline and its contrast, in units of the local noise, and
@@ -57,7 +61,9 @@ def segment_slice(
     hu = np.asarray(hu)
     if hu.ndim != 2 or min(hu.shape) < 16 or not np.isfinite(hu).all():
         raise ValueError("A slice to segment is an array (H, W) of finite HU, 16 pixels or more.")
-    body = body_mask(hu, pixel_mm or 0.7)
+    body = body_mask(hu, pixel_mm or PIXEL_MM) if body is None else body
+    if not body.any():
+        return []
     soft = compressed(hu)
     trees, signs = _trees(soft, body, sigma_hu or 0.0)
     candidates = best_of_nests(trees, signs, body, *smoothed(soft, body))
@@ -79,6 +85,7 @@ def builtin(
     progress: bool = True,
     *,
     pixel_mm: float | None = None,
+    body: np.ndarray | None = None,
 ) -> Masks:
     """Segment every slice of a volume without weights.
 
@@ -88,6 +95,7 @@ def builtin(
         processes: slices at a time, all cores if None; they run as threads without the Python lock.
         progress: show a bar.
         pixel_mm: size of a pixel, 0.7 mm if None.
+        body: boolean (Z, H, W), where the patient is; `body_mask` of the volume if None.
 
     Returns:
         Masks that each lie in one slice, labelled "slice/rank", with scores.
@@ -97,11 +105,12 @@ def builtin(
         raise ValueError(f"A volume is an array (Z, H, W), this one has {volume.ndim} axes.")
     if tier not in ("core", "extended"):
         raise ValueError(f"The tier is 'core' or 'extended', not {tier!r}.")
+    body = body_mask(volume, pixel_mm or PIXEL_MM) if body is None else body
     least = CORE_SCORE if tier == "core" else -np.inf
 
     def work(z: int) -> Masks:
         # As runs at once: boolean masks of a whole chest would fill ten gigabytes.
-        found = enumerate(segment_slice(volume[z], pixel_mm))
+        found = enumerate(segment_slice(volume[z], body=body[z]))
         sure = [(rank, mask, score) for rank, (mask, score) in found if score >= least]
         return Masks.from_slices(
             [(0, mask) for _, mask, _ in sure],

@@ -1,4 +1,4 @@
-"""What the segmenter takes for noise, for patient, and for bone."""
+"""What the segmenter takes for noise, and for bone."""
 
 from __future__ import annotations
 
@@ -28,23 +28,6 @@ def compressed(hu: np.ndarray) -> np.ndarray:
     clipped = np.clip(hu, -1050, 3000).astype(np.float64)
     soft = np.where(clipped > BONE_HU, BONE_HU + BONE_SLOPE * (clipped - BONE_HU), clipped)
     return np.asarray(soft)
-
-
-def body_mask(hu: np.ndarray, pixel_mm: float = 0.7) -> np.ndarray:
-    """Where the patient is in a slice (H, W): the largest thing denser than air, holes filled.
-
-    The gap between ribs and skin is closed by 8.4 mm: a lung that touches the skin belongs to it.
-    """
-    dense = ndimage.binary_opening(ndimage.gaussian_filter(hu, 1.5) > -350, iterations=2)
-    things, count = ndimage.label(dense)
-    if count == 0:
-        return np.ones(hu.shape, bool)
-    reach = 8.4 / pixel_mm
-    edge = int(reach) + 4
-    body = np.pad(things == 1 + np.argmax(np.bincount(things.ravel())[1:]), edge)
-    wide = ndimage.distance_transform_edt(~body) <= reach
-    body |= ndimage.distance_transform_edt(wide) > reach
-    return np.asarray(ndimage.binary_fill_holes(body)[edge:-edge, edge:-edge])
 
 
 def steps(smooth: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:

@@ -5,61 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy import ndimage, sparse
+from scipy import sparse
 from scipy.sparse import csgraph
 
 from ldctlib.masks import Masks
+from ldctlib.segments.body import body_mask
 
 SMALLEST_PX = 16
 LARGEST_BODY_FRACTION = 0.2
 INSIDE_FRACTION = 0.5
 DUPLICATE_IOU = 0.9
 LINK_IOU = 0.5
-
-SKIN_HU = -350.0
-REACH_MM = 8.4  # gaps in the outline, as of a lung that touches the skin, are shut to twice this
-PIXEL_MM = 0.7
-
-
-def body_mask(hu: np.ndarray, pixel_mm: float = PIXEL_MM) -> np.ndarray:
-    """The patient without air around, couch and clothes, slice by slice.
-
-    The smoothed slice above -350 HU, its largest connected part, with gaps in its outline shut
-    and holes (lungs, bowel) filled. Worked out on every second pixel.
-
-    Args:
-        hu: slice (H, W) or volume (Z, H, W) in HU.
-        pixel_mm: size of a pixel.
-
-    Returns:
-        Boolean array of the same shape.
-
-    >>> disc = np.hypot(*np.mgrid[-128:128, -128:128]) < 100
-    >>> int(body_mask(np.where(disc, 40.0, -1000.0)).sum()), int(disc.sum())
-    (31076, 31397)
-    """
-    if hu.ndim == 3:
-        body = np.empty(hu.shape, bool)
-        for z, image in enumerate(hu):
-            body[z] = body_mask(image, pixel_mm)
-        return body
-    smooth = ndimage.gaussian_filter(np.asarray(hu, np.float32), 1.5, truncate=3.0, mode="nearest")
-    margin = max(1, round(REACH_MM / pixel_mm / 2))
-    coarse = np.pad(smooth[::2, ::2] > SKIN_HU, margin, mode="edge")
-    coarse = ndimage.binary_opening(coarse)
-    parts, count = ndimage.label(coarse)
-    if count == 0:
-        return np.zeros(hu.shape, bool)
-    coarse = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
-    # Diamonds and squares in turn are nearly discs. Beyond the image the body goes on.
-    balls = [ndimage.generate_binary_structure(2, 1 + i % 2) for i in range(margin)]
-    for ball in balls:
-        coarse = ndimage.binary_dilation(coarse, ball)
-    for ball in balls:
-        coarse = ndimage.binary_erosion(coarse, ball, border_value=1)
-    coarse = ndimage.binary_fill_holes(coarse)[margin:-margin, margin:-margin]
-    fine: np.ndarray = coarse.repeat(2, 0).repeat(2, 1)[: hu.shape[0], : hu.shape[1]]
-    return fine
 
 
 def apply_rules(

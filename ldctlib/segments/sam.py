@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +17,8 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
+from ldctlib.devices import best_device
+from ldctlib.files import write_arrays
 from ldctlib.masks import Masks
 from ldctlib.segments.checkpoints import INSTALL, fingerprint, load_sam
 from ldctlib.units import Window, apply_window
@@ -66,7 +67,7 @@ def sam(
     Returns:
         Masks labelled "slice/number", ordered by slice, whose scores are the IoUs SAM predicts.
     """
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = best_device(device)
     folder = Path(cache_folder or pooch.os_cache("ldctlib") / "segments")
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(checkpoint, nn.Module):
@@ -152,18 +153,12 @@ def _groups(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
 
 def _write(path: Path, records: Sequence[Rle]) -> None:
     counts = [np.asarray(record["segmentation"]["counts"], np.int32) for record in records]
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with unfinished.open("wb") as file:
-            np.savez(
-                file,
-                counts=np.concatenate([np.zeros(0, np.int32), *counts]),
-                lengths=np.array([len(c) for c in counts], np.int64),
-                scores=np.array([record["predicted_iou"] for record in records], np.float64),
-            )
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    arrays = {
+        "counts": np.concatenate([np.zeros(0, np.int32), *counts]),
+        "lengths": np.array([len(c) for c in counts], np.int64),
+        "scores": np.array([record["predicted_iou"] for record in records], np.float64),
+    }
+    write_arrays(path, arrays)
 
 
 def _read(path: Path) -> tuple[list[np.ndarray], np.ndarray] | None:

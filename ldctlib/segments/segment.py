@@ -10,7 +10,8 @@ import numpy as np
 
 from ldctlib.masks import Masks
 from ldctlib.scans.scan import Scan
-from ldctlib.segments.rules import PIXEL_MM, apply_rules, body_mask, link_slices
+from ldctlib.segments.body import PIXEL_MM, body_mask
+from ldctlib.segments.rules import apply_rules, link_slices
 from ldctlib.units import Window, level_width
 
 if TYPE_CHECKING:
@@ -86,17 +87,18 @@ def segment(
     }
     _check(method, tier, given)
     given = {name: value for name, value in given.items() if value is not None}
+    body = body_mask(hu, pixel_mm)
     if method == "builtin":
         from ldctlib.segments.builtin import builtin
 
-        masks = builtin(hu, tier=tier, pixel_mm=pixel_mm, progress=progress, **given)
+        masks = builtin(hu, tier=tier, body=body, progress=progress, **given)
     else:
         from ldctlib.segments.sam import sam
 
         anatomy = scan.anatomy if isinstance(scan, Scan) else None
         windows = windows_of(given.pop("window", WINDOWS_OF_ANATOMY[anatomy]))
         masks = sam(hu, windows=windows, tier=tier, progress=progress, **given)
-    masks = apply_rules(masks, hu, body=body_mask(hu, pixel_mm))
+    masks = apply_rules(masks, hu, body=body)
     return link_slices(masks) if link else masks
 
 

@@ -12,11 +12,11 @@ from tqdm.auto import tqdm
 
 from ldctlib.denoisers import Method, Recipe
 from ldctlib.denoisers.registry import method as registered
+from ldctlib.files import write_table
 from ldctlib.metrics import evaluate as judge
 from ldctlib.metrics._tables import pandas, tidy
 from ldctlib.physics.exam import Exam
 from ldctlib.training.exam_files import fingerprint, read_exams, write_exams
-from ldctlib.training.folder import write_table
 from ldctlib.training.job import Evaluate, Job, Rows, Source, result_of, run_job
 from ldctlib.training.recipes import recipe_facts
 from ldctlib.training.workers import connected, here, on_cluster
@@ -185,5 +185,5 @@ def _write(jobs: Iterable[Job], finished: Mapping[str, Rows], folder: Path) -> R
     """results.csv: a line for every value of the finished jobs, in the order of the jobs."""
     rows = [row for job in jobs for row in finished.get(job.name, [])]
     if rows:
-        write_table(rows, folder / RESULTS)
+        write_table(folder / RESULTS, rows)
     return rows

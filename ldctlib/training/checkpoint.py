@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
+
+from ldctlib.files import write_tensors
 
 KEY = "ldctlib"
 
 
 def save(state: Mapping[str, Any], path: Path) -> None:
     """Write a nested state of dicts, lists, numbers, texts and tensors; the old file until then.
-
-    The file is written under a temporary name and renamed, so that a reader, or a process that
-    was killed while it wrote, only ever sees the old state or the new one.
 
     Args:
         state: e.g. what ``state_dict()`` of an optimiser gives.
@@ -31,7 +28,7 @@ def save(state: Mapping[str, Any], path: Path) -> None:
     """
     tensors: dict[str, Tensor] = {}
     skeleton = json.dumps(_take_apart(dict(state), tensors, ""))
-    save_atomically(tensors, path, {KEY: skeleton})
+    write_tensors(path, tensors, {KEY: skeleton})
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -50,18 +47,6 @@ def load(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is no checkpoint of a training: it holds tensors alone.")
     state: dict[str, Any] = _put_together(json.loads(skeleton), tensors)
     return state
-
-
-def save_atomically(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
-    """A safetensors file, written to a temporary name and renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    copies = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-    try:
-        save_file(copies, unfinished, dict(metadata))
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _take_apart(value: Any, tensors: dict[str, Tensor], name: str) -> Any:

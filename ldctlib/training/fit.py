@@ -15,7 +15,7 @@ import torch
 from tqdm.auto import tqdm
 
 from ldctlib.denoisers import METHODS, Denoiser, Method, Precision, Recipe
-from ldctlib.denoisers.denoiser import best_device
+from ldctlib.devices import best_device
 from ldctlib.physics.exam import Exam
 from ldctlib.training.folder import clear, identify, saved_state
 from ldctlib.training.memory import freed_memory_kept
@@ -147,8 +147,7 @@ def _sampler(
     """A sampler at its beginning, and the recipe with its batch and patch."""
     recipe = replace(recipe, steps=recipe.steps if steps is None else steps)
     if not isinstance(exams, PatchSampler):
-        device = device or best_device()
-        return PatchSampler(exams, recipe.patch, recipe.batch, seed, device), recipe
+        return PatchSampler(exams, recipe.patch, recipe.batch, seed, best_device(device)), recipe
     if device is not None and torch.device(device).type != exams.device.type:
         raise ValueError(f"The sampler's scans lie on {exams.device}, not on {device}.")
     return exams.from_seed(seed), replace(recipe, patch=exams.patch, batch=exams.batch)

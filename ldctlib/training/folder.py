@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,20 +63,3 @@ def clear(folder: Path) -> None:
     """Remove what an earlier training left."""
     for name in (LAST, BEST, HISTORY):
         (folder / name).unlink(missing_ok=True)
-
-
-def write_text(text: str, path: Path) -> None:
-    """Write a file that is complete or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    unfinished.write_text(text, "utf-8")
-    os.replace(unfinished, path)
-
-
-def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """A CSV file with a line for every row, complete or not there."""
-    text = io.StringIO(newline="")
-    table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
-    write_text(text.getvalue(), path)

@@ -13,11 +13,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ldctlib.denoisers import Method, Recipe
+from ldctlib.files import write_text
 from ldctlib.metrics._tables import COLUMNS
 from ldctlib.physics.exam import Exam
 from ldctlib.scans.scan import Scan
 from ldctlib.training.fit import fit
-from ldctlib.training.folder import write_text
 from ldctlib.training.lease import turn
 
 RESULT, FAILURE = "result.json", "failed.txt"
@@ -85,9 +85,9 @@ def run_job(
             )
             rows = _as_rows(evaluate({job.method.name: denoiser}, test()), job)
         except Exception:
-            write_text(traceback.format_exc(), job.folder / FAILURE)
+            write_text(job.folder / FAILURE, traceback.format_exc())
             raise
-        write_text(json.dumps({**job.facts, "rows": rows}), job.folder / RESULT)
+        write_text(job.folder / RESULT, json.dumps({**job.facts, "rows": rows}))
         (job.folder / FAILURE).unlink(missing_ok=True)
         return rows
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ldctlib.denoisers import Recipe
-from ldctlib.training.folder import write_text
+from ldctlib.files import write_text
 
 
 def recipe_facts(recipe: Recipe) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def recipe_of(facts: Mapping[str, Any]) -> Recipe:
 
 def write_recipe(method: str, recipe: Recipe, path: Path) -> None:
     """Write the recipe of a method as JSON."""
-    write_text(json.dumps({"method": method, **recipe_facts(recipe)}, indent=1), path)
+    write_text(path, json.dumps({"method": method, **recipe_facts(recipe)}, indent=1))
 
 
 def read_recipe(path: Path) -> tuple[str, Recipe]:

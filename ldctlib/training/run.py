@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from ldctlib.denoisers import Denoiser, Method, Precision, Recipe
 from ldctlib.denoisers.weights import read_weights, write_weights
+from ldctlib.files import write_table
 from ldctlib.training import checkpoint
-from ldctlib.training.folder import BEST, HISTORY, LAST, write_table
+from ldctlib.training.folder import BEST, HISTORY, LAST
 from ldctlib.training.precision import as_facts
 from ldctlib.training.sampler import PatchSampler
 from ldctlib.training.validation import Validation
@@ -125,7 +126,7 @@ class Run:
                 normalization=self.sampler.normalization,
                 facts=facts,
             )
-            write_table(self.history, folder / HISTORY)
+            write_table(folder / HISTORY, self.history)
         # The state comes last: killed before it, the steps since the one before are done again.
         checkpoint.save(self._state(), folder / LAST)
 

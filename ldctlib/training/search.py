@@ -17,8 +17,8 @@ import torch
 from tqdm.auto import tqdm
 
 from ldctlib.denoisers import Method, Precision, Recipe
-from ldctlib.denoisers.denoiser import best_device
 from ldctlib.denoisers.registry import method as registered
+from ldctlib.devices import best_device
 from ldctlib.physics.exam import Exam
 from ldctlib.training import study as trials_of
 from ldctlib.training.fit import fit
@@ -148,7 +148,7 @@ def search(
         _check_patch(exams, base.patch if "patch" not in ranges else int(ranges["patch"].high))
     if not isinstance(validation, Validation):
         validation = Validation(validation, **(SMALL_LOOK if budget < 1 else {}))
-    device = torch.device(device or best_device())
+    device = best_device(device)
     facts = {
         "seed": seed,
         "space": {name: asdict(ends) for name, ends in ranges.items()},

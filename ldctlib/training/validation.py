@@ -9,11 +9,11 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from ldctlib.metrics import psnr, ssim
+from ldctlib.metrics import MEASURES
 from ldctlib.physics.exam import Exam
 from ldctlib.units import WINDOW_OF_ANATOMY
 
-METRICS = {"psnr": psnr, "ssim": ssim}
+FIGURES = ("psnr", "ssim")  # of MEASURES
 
 
 class DenoisesImages(Protocol):
@@ -60,8 +60,8 @@ class Validation:
     def figures(self) -> list[str]:
         """Names of the figures: "psnr", "ssim", and both for every anatomy."""
         anatomies = dict.fromkeys(part.anatomy for part in self.sets)
-        every = [f"{metric} {a}" for a in anatomies for metric in METRICS]
-        return [*every, *METRICS]
+        every = [f"{metric} {a}" for a in anatomies for metric in FIGURES]
+        return [*every, *FIGURES]
 
     def __call__(self, denoiser: DenoisesImages) -> dict[str, float]:
         """How well a denoiser does.
@@ -86,13 +86,15 @@ class Validation:
         figures: Mapping[str, list[float]] = defaultdict(list)
         for part, test in zip(self.sets, tests, strict=True):
             window = WINDOW_OF_ANATOMY[part.anatomy]
-            for metric, measure in METRICS.items():
-                figure = measure(test, part.full, window=window)
-                figures[f"{metric} {part.anatomy}"].append(figure)
+            for metric in FIGURES:
+                of_slices = MEASURES[metric].of_slices
+                assert of_slices is not None
+                slices, _ = of_slices(test, part.full, window)
+                figures[f"{metric} {part.anatomy}"].append(float(slices.mean()))
         scores = {name: float(np.mean(values)) for name, values in figures.items()}
         overall = {
             metric: float(np.mean([v for name, v in scores.items() if name.startswith(metric)]))
-            for metric in METRICS
+            for metric in FIGURES
         }
         return {**scores, **overall}
 

@@ -237,7 +237,7 @@ def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     def full_disk(*args):
         raise OSError("no space")
 
-    monkeypatch.setattr("ldctlib.denoisers.weights.save_file", full_disk)
+    monkeypatch.setattr("safetensors.torch.save_file", full_disk)
     with pytest.raises(OSError, match="no space"):
         write_weights(path, "cnn10", state, normalization=BENCHMARK)
     assert path.read_bytes() == before

@@ -5,7 +5,6 @@ import pytest
 from scipy.stats import binomtest, norm
 
 from ldctlib.hallucinations import (
-    ASKED,
     oracle_segments,
     recall,
     removal_case,
@@ -18,7 +17,8 @@ from ldctlib.hallucinations.exact import ExactRemoval
 from ldctlib.hallucinations.proportions import area
 from ldctlib.hallucinations.scores import Scores
 from ldctlib.masks import Masks
-from ldctlib.metrics import psnr, ssim
+from ldctlib.metrics import OF_ERROR, psnr, ssim
+from ldctlib.metrics.fixed_error import FixedReference
 from ldctlib.metrics.fixed_reference import FixedVif, FixedWindow
 from ldctlib.metrics.standardised_bias import standardised_bias
 from ldctlib.metrics.vif import information
@@ -103,9 +103,8 @@ def test_fixed_reference_gives_vif(scale):
 def test_scores_of_simple_errors(patient):
     reference, structures, _ = patient
     error = np.full(SHAPE, -3.0, np.float32)
-    kw = {"window": "abdomen", "full_range_hu": (-1024, 1900)}
-    names = ("max-srmse", "rmse", "mean-srmse", "mae")
-    scores = Scores(names, reference.hu, oracle_segments(structures), **kw)
+    fixed = FixedReference(reference.hu, oracle_segments(structures), "abdomen", (-1024, 1900))
+    scores = Scores(("max-srmse", "rmse", "mean-srmse", "mae"), fixed)
     assert scores(error) == pytest.approx([3, 3, 3, 3])
     lost = np.where(structures.boolean(4), -CONTRAST_HU, 0).astype(np.float32)
     share = structures.areas[4] / lost.size
@@ -114,13 +113,13 @@ def test_scores_of_simple_errors(patient):
     assert root == pytest.approx(CONTRAST_HU * np.sqrt(share))
     assert absolute == pytest.approx(CONTRAST_HU * share)
     with pytest.raises(ValueError, match="no metric sharpness"):
-        Scores(("sharpness",), reference.hu, structures, **kw)
+        Scores(("sharpness",), fixed)
 
 
 @pytest.mark.parametrize("blur_px", [0.0, 1.0])
 def test_max_bias_is_that_of_the_metric_with_the_sigma_of_the_error(patient, blur_px):
     reference, structures, _ = patient
-    kw = {"window": "abdomen", "full_range_hu": (-1024, 1900), "noise_blur_px": blur_px}
+    fixed = FixedReference(reference.hu, structures, "abdomen", (-1024, 1900), blur_px)
     error = np.random.default_rng(0).normal(2, 30, SHAPE).astype(np.float32)
     z = standardised_bias(
         reference.hu + error,
@@ -129,7 +128,7 @@ def test_max_bias_is_that_of_the_metric_with_the_sigma_of_the_error(patient, blu
         sigma_hu=np.sqrt(np.mean(error.astype(float) ** 2)),
         correlation_px=4 * np.pi * blur_px**2 or 1,
     )
-    found = Scores(("max-bias",), reference.hu, structures, **kw)(error)[0]
+    found = Scores(("max-bias",), fixed)(error)[0]
     assert found == pytest.approx(np.abs(z).max(), rel=1e-4)
 
 
@@ -173,7 +172,7 @@ def test_more_noise_hides_and_more_removal_shows(patient):
 
 def test_without_noise_every_metric_sees_any_removal_and_ties_without_it(patient):
     result = run(patient, fractions=(0, 0.05), noise_hu=(0,), pairs=3)
-    for metric in ASKED:
+    for metric in OF_ERROR:
         assert result.recall(metric, 0.05, 0).recall == 1, metric
         assert result.recall(metric, 0, 0).recall == 0.5, metric
 

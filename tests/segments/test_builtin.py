@@ -5,10 +5,11 @@ import pytest
 from scipy import ndimage
 
 from ldctlib.scans import open_scan
+from ldctlib.segments import body_mask
 from ldctlib.segments.agreement import agreement
 from ldctlib.segments.builtin import CORE_SCORE, LIMIT, builtin, segment_slice
 from ldctlib.segments.contrast import contrast, smoothed
-from ldctlib.segments.noise_scale import body_mask, noise_scale, steps
+from ldctlib.segments.noise_scale import noise_scale, steps
 from ldctlib.segments.regions import merging_tree, watershed
 from ldctlib.segments.trees import component_tree
 

@@ -2,11 +2,9 @@
 
 import numpy as np
 import pytest
-from scipy import ndimage
 
 from ldctlib.masks import Masks
-from ldctlib.scans import open_scan
-from ldctlib.segments import apply_rules, body_mask, link_slices
+from ldctlib.segments import apply_rules, link_slices
 
 SHAPE = (3, 64, 64)
 ROWS, COLUMNS = np.mgrid[:64, :64]
@@ -116,32 +114,3 @@ def test_linking_keeps_every_voxel():
     assert linked.areas.sum() == masks.areas.sum()
     for i in range(len(linked)):
         assert set(linked.boolean(i).sum((1, 2)).tolist()) <= {0, 12 * 14}
-
-
-def test_body_of_a_lung_that_touches_the_skin():
-    """The gap in the outline, which joins lung and room, is shut; couch and air are left out."""
-    rows, columns = np.mgrid[:256, :256]
-    disc = np.hypot(rows - 120, (columns - 128) / 1.2) < 90
-    hu = np.where(disc, 30.0, -1000.0)
-    hu[np.hypot(rows - 120, columns - 70) < 40] = -850  # its edge is 10 px below the skin
-    hu[112:128, 10:40] = -850
-    hu[225:229] = 100  # couch
-    body = body_mask(hu)
-    assert body[np.hypot(rows - 120, columns - 70) < 40].all()
-    assert not body[222:].any()
-    truth = disc.sum()
-    assert abs(int(body.sum()) - truth) < 0.02 * truth
-
-
-def test_body_without_a_patient():
-    assert not body_mask(np.full((2, 40, 41), -1000.0)).any()
-    assert body_mask(np.full((41, 40), 20.0)).all()
-
-
-@pytest.mark.parametrize("anatomy", ["chest", "head"])
-def test_body_of_a_phantom(anatomy):
-    hu = open_scan(f"phantom-{anatomy}", shape=(1, 256, 256), seed=2).hu
-    body = body_mask(hu)
-    assert body.shape == hu.shape
-    tissue = ndimage.binary_fill_holes(hu[0] > -350)
-    assert (body[0] & tissue).sum() / (body[0] | tissue).sum() > 0.9

@@ -9,7 +9,7 @@ import pytest
 from ldctlib import cli
 from ldctlib.masks import Masks
 from ldctlib.scans import open_scan
-from ldctlib.segments import segment
+from ldctlib.segments import body_mask, segment
 from ldctlib.segments.segment import windows_of
 
 SHAPE = (2, 96, 96)
@@ -25,8 +25,8 @@ def asked(monkeypatch):
     """What the built-in segmenter was asked; it finds a square in both slices, and a speck."""
     calls = []
 
-    def builtin(volume, tier="core", processes=None, progress=True, *, pixel_mm=None):
-        calls.append({"volume": volume, "tier": tier, "processes": processes, "mm": pixel_mm})
+    def builtin(volume, tier="core", processes=None, progress=True, *, body=None):
+        calls.append({"volume": volume, "tier": tier, "processes": processes, "body": body})
         square, speck = np.zeros(SHAPE[1:], bool), np.zeros(SHAPE[1:], bool)
         square[44:50, 44:50] = speck[60, 60] = True
         found = [(z, square) for z in range(len(volume))] + [(0, speck)]
@@ -42,7 +42,7 @@ def test_builtin_and_rules(scan, asked):
     masks = segment(scan, tier="extended", processes=1)
     assert asked[0]["volume"] is scan.hu
     assert (asked[0]["tier"], asked[0]["processes"]) == ("extended", 1)
-    assert asked[0]["mm"] == scan.pixel_mm
+    assert np.array_equal(asked[0]["body"], body_mask(scan.hu, scan.pixel_mm))
     assert masks.areas.tolist() == [36, 36]
     assert segment(scan, link=True).areas.tolist() == [72]
     assert segment(scan.hu[0]).shape == (1, *SHAPE[1:])
