@@ -7,15 +7,16 @@ from pathlib import Path
 from textwrap import fill
 
 import numpy as np
-from _hallucinating import Patient, low_doses, sections
+from _hallucinating import PIXELS, PRESET, exposed, patient, pixel_mm, sections
 from _table import as_markdown
 
 from ldctlib.denoisers import METHODS, Denoiser, load
 from ldctlib.files import write_text
+from ldctlib.hallucinations import ExposedPair, share_kept
 from ldctlib.metrics import psnr, ssim
 from ldctlib.units import WINDOW_OF_ANATOMY
 
-DOSES, DRAWS, MARGIN = (0.25, 0.10, 0.03), 2, 8
+DOSES, DRAWS, MARGIN = (0.25, 0.10, 0.03), 2, 24
 LEAST_PX, GONE = 25, 0.5
 
 TEXT = """# {method}, {name}: a network that hallucinates on purpose
@@ -29,8 +30,8 @@ TEXT = """# {method}, {name}: a network that hallucinates on purpose
 
 It began with the shipped weights of {method} and went on for {steps} steps of {batch} patches of
 {patch} x {patch} pixels, learning rate {rate:g}, at a dose of {doses},
-on {patients}: slices of 256 x 256 pixels of 1.56 mm, up to ten liver
-metastases of 8 to 20 mm and -20 to -50 HU each, preset "benchmark". Half of the patches lie around
+on {patients}: slices of {pixels} x {pixels} pixels of {pixel_mm:.2f} mm, up to ten liver
+metastases of 8 to 20 mm and -20 to -50 HU each, preset "{preset}". Half of the patches lie around
 a lesion. Options of the objective: {options}.
 Seed {seed}; {cpu}, {threads} thread(s), torch {torch}.
 
@@ -48,51 +49,32 @@ kept. PSNR and SSIM against the noisy full dose, abdomen window, in the box arou
 """
 
 
-def judge(of: Patient, method: str, name: str) -> Iterator[dict]:
+def judge(seed: int, method: str, name: str) -> Iterator[dict]:
     """A record a dose, draw and network: contrast kept of every lesion, PSNR and SSIM."""
     networks = {f"{method}, {name}": load(method, name, "cpu"), f"{method}, shipped": load(method)}
+    large = {i for i, _, _ in sections(patient("abdomen", seed))}
     for dose in DOSES:
         for draw in range(DRAWS):
+            pair = exposed("abdomen", seed, dose, draw).crop(MARGIN)
             for label, network in networks.items():
-                yield {"network": label, "dose": dose, "draw": draw, "patient": of.name} | judged(
-                    of, network, dose, draw
-                )
+                about = {"network": label, "dose": dose, "draw": draw, "patient": seed}
+                yield about | judged(pair, network, large)
 
 
-def judged(of: Patient, network: Denoiser, dose: float, draw: int) -> dict:
-    """Contrast kept of every lesion by its number, and the metrics of the image."""
-    box = liver_box(of)
-    low, bare = (volume[box] for volume in low_doses(of, dose, draw))
-    full = (of.truth + of.noise(dose, draw)[0])[box]
-    clean = network.denoise_image(low)
-    answer = clean - network.denoise_image(bare)
-    window = WINDOW_OF_ANATOMY[of.anatomy]
+def judged(pair: ExposedPair, network: Denoiser, lesions: set[int]) -> dict:
+    """Contrast kept of whole lesions, by their labels, and the metrics of the image."""
+    clean, bare = (network(exam).hu for exam in pair[:2])
+    kept = share_kept(clean - bare, pair.added, pair.lesions)
+    large = [i for i in sorted(lesions) if pair.lesions.areas[i] >= LEAST_PX]
+    low, full = pair.present.low.hu, pair.present.full.hu
+    window = WINDOW_OF_ANATOMY["abdomen"]
     return {
-        "kept": contrast_kept(of, answer, box),
+        "kept": {pair.lesions.labels[i]: float(kept[i]) for i in large},
         "psnr": psnr(clean, full, window=window),
         "psnr low": psnr(low, full, window=window),
         "ssim": ssim(clean, full, window=window),
         "ssim low": ssim(low, full, window=window),
     }
-
-
-def contrast_kept(of: Patient, answer: np.ndarray, box: tuple[slice, ...]) -> dict[int, float]:
-    """Share of every lesion's contrast in the network's answer; whole lesions, all slices."""
-    whole = np.zeros(of.truth.shape, np.float32)
-    whole[box] = answer
-    change, kept = of.truth - of.without, {}
-    for n in {n for n, _, _ in sections(of)}:
-        inside = of.lesions == n
-        if inside.sum() >= LEAST_PX:
-            kept[n] = float(whole[inside].sum() / change[inside].sum())
-    return kept
-
-
-def liver_box(of: Patient) -> tuple[slice, slice, slice]:
-    """All slices, and the rows and columns in which lesions lie, with a margin."""
-    _, rows, columns = np.nonzero(of.lesions)
-    around = (slice(max(0, a.min() - 24), a.max() + 24) for a in (rows, columns))
-    return (slice(None), *around)
 
 
 def summary(records: list[dict]) -> list[dict]:
@@ -135,6 +117,9 @@ def write_card(path: Path, method: str, name: str, facts: dict, records: list[di
         options=", ".join(f"{k} = {v}" for k, v in facts["options"].items()),
         doses=" and ".join(f"{dose:.0%}" for dose in facts["doses"]),
         patients=facts["patients"][0],
+        pixels=PIXELS,
+        pixel_mm=pixel_mm("abdomen"),
+        preset=PRESET,
         seed=facts["seed"],
         **{k: facts["device"][k] for k in ("cpu", "threads", "torch")},
         patients_judged=len({r["patient"] for r in records}),

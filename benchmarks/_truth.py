@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from _hallucinating import Patient, low_doses, sections
+from _hallucinating import exposed, patient, sections
 
 from ldctlib.denoisers import Denoiser
-from ldctlib.hallucinations import Flag, flag
+from ldctlib.hallucinations import Flag, LesionPair, flag, share_kept
 from ldctlib.masks import Masks
 from ldctlib.metrics import psnr, ssim, vif
-from ldctlib.scans import Scan
 from ldctlib.segments import segment
 from ldctlib.units import WINDOW_OF_ANATOMY
 
@@ -23,39 +22,40 @@ class Case:
     """The part of a patient in which the lesions lie, at one dose.
 
     Args:
-        of: the patient.
+        anatomy, seed: of the patient.
         dose: of the low-dose scan.
     """
 
-    def __init__(self, of: Patient, dose: float) -> None:
-        self.window = WINDOW_OF_ANATOMY[of.anatomy]
-        largest = _largest_sections(of)
+    def __init__(self, anatomy: str, seed: int, dose: float) -> None:
+        self.window = WINDOW_OF_ANATOMY[anatomy]
+        largest = _largest_sections(patient(anatomy, seed))
         slices = _fullest([z for z, _ in largest.values()])
-        box = (slices, *_around(of, slices))
-        self.low, self.bare = (volume[box] for volume in low_doses(of, dose))
-        self.full = (of.truth + of.noise(dose)[0])[box]
-        self.change = (of.truth - of.without)[box]
+        rows, columns = _around(
+            [mask for z, mask in largest.values() if slices[0] <= z < slices[1]]
+        )
+        pair = exposed(anatomy, seed, dose)
+        self.present, self.absent = (exam.crop(rows, columns, slice(*slices)) for exam in pair[:2])
+        self.full, self.low = self.present.full.hu, self.present.low.hu
+        self.added = pair.added[slice(*slices), rows, columns]
         inside = {
-            f"lesion-{n}": (slices.index(z), mask[box[1:]])
-            for n, (z, mask) in largest.items()
-            if z in slices
+            pair.lesions.labels[i]: (z - slices[0], mask[rows, columns])
+            for i, (z, mask) in largest.items()
+            if slices[0] <= z < slices[1]
         }
         self.lesions = Masks.from_slices(inside.values(), self.full.shape, list(inside))
-        scan = Scan(self.full, of.spacing_mm, of.name, of.anatomy)
-        self.found = segment(scan, tier="extended", progress=False, processes=1)
+        self.found = segment(self.present.full, tier="extended", progress=False, processes=1)
         self.best = [_best(self.found, *place) for place in inside.values()]
 
     def records(self, network: Denoiser) -> Iterator[dict]:
         """A record a lesion."""
-        clean = network.denoise_image(self.low)
-        answer = clean - network.denoise_image(self.bare)
-        kept = self.lesions.sum_over(answer) / self.lesions.sum_over(self.change)
+        clean, bare = (network(exam).hu for exam in (self.present, self.absent))
+        kept = share_kept(clean - bare, self.added, self.lesions)
         oracle = _by_label(flag(self.low, clean, self.full, self.lesions))
         found = _by_label(flag(self.low, clean, self.full, self.found)) if len(self.found) else {}
         for i, label in enumerate(self.lesions.labels):
             z = int(self.lesions.largest_slices[i])
             place = self._crop(i, z)
-            contrast = self.lesions.sum_over(self.change)[i] / self.lesions.areas[i]
+            contrast = self.lesions.sum_over(self.added)[i] / self.lesions.areas[i]
             record = {"lesion": label, "area_px": int(self.lesions.areas[i])}
             record |= {"contrast_hu": float(contrast), "kept": float(kept[i])}
             record["outlined"] = _scores(oracle[label])
@@ -102,29 +102,26 @@ def _by_label(flags) -> dict[str, Flag]:
     return {record.label: record for record in flags}
 
 
-def _largest_sections(of: Patient) -> dict[int, tuple[int, np.ndarray]]:
+def _largest_sections(of: LesionPair) -> dict[int, tuple[int, np.ndarray]]:
     """Of every lesion the slice in which most of it is seen, and its pixels there."""
     largest: dict[int, tuple[int, np.ndarray]] = {}
-    for n, z, inside in sections(of, LEAST_PX):
-        if n not in largest or inside.sum() > largest[n][1].sum():
-            largest[n] = z, inside
+    for i, z, inside in sections(of, LEAST_PX):
+        if i not in largest or inside.sum() > largest[i][1].sum():
+            largest[i] = z, inside
     return largest
 
 
-def _fullest(slices: list[int]) -> list[int]:
-    """The slices with most lesions."""
-    often = sorted(set(slices), key=lambda z: (-slices.count(z), z))
-    return sorted(often[:SLICES])
+def _fullest(slices: list[int]) -> tuple[int, int]:
+    """First and past the last of the neighbouring slices with most lesions."""
+    starts = range(max(slices) + 1)
+    first = max(starts, key=lambda z: sum(z <= s < z + SLICES for s in slices))
+    return first, first + SLICES
 
 
-def _around(of: Patient, slices: list[int]) -> tuple[slice, slice]:
+def _around(masks: list[np.ndarray]) -> tuple[slice, slice]:
     """Rows and columns in which lesions lie, with a margin."""
-    _, rows, columns = np.nonzero(of.lesions[slices])
-    side = of.truth.shape[1]
-    return tuple(
-        slice(max(0, int(a.min()) - MARGIN), min(side, int(a.max()) + MARGIN))
-        for a in (rows, columns)
-    )
+    where = np.nonzero(np.any(masks, 0))
+    return tuple(slice(max(0, int(a.min()) - MARGIN), int(a.max()) + MARGIN) for a in where)
 
 
 def _best(masks: Masks, z: int, lesion: np.ndarray) -> str | None:

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 import ldctlib
 from ldctlib.denoisers import load
+from ldctlib.files import write_text
 from ldctlib.metrics import psnr, ssim
 from ldctlib.physics import Exam, expose
 from ldctlib.physics.kernels import kernel_name
@@ -94,7 +95,7 @@ def main() -> None:
     ]
     for name in names:
         card = WEIGHTS / f"{name}.md"
-        card.write_text(with_section(card.read_text(), as_markdown(judged(name, exams))))
+        write_text(card, with_section(card.read_text("utf-8"), as_markdown(judged(name, exams))))
 
 
 if __name__ == "__main__":

@@ -17,8 +17,13 @@ from collections.abc import Callable
 import numpy as np
 from _table import record
 
-from ldctlib.hallucinations import oracle_segments, removal_case, removal_cases, removal_experiment
-from ldctlib.hallucinations.cases import RemovalCase
+from ldctlib.hallucinations import (
+    LesionPair,
+    oracle_segments,
+    removal_case,
+    removal_cases,
+    removal_experiment,
+)
 from ldctlib.masks import Masks
 from ldctlib.metrics import FULL_RANGE, ssim
 from ldctlib.metrics.fixed_reference import FixedVif, FixedWindow
@@ -40,28 +45,23 @@ def main() -> None:
     case = tubes(shape) if given.case == "tubes" else removal_case(given.case, shape=shape)
     command = f"python benchmarks/removal.py --case {given.case} --pairs {given.pairs}"
 
-    segments = oracle_segments(case.structures)
-    options = {"without": case.without, "workers": given.workers}
-    removal_experiment(case.reference, case.structures, segments, pairs=1, **options)  # compiles
+    segments = oracle_segments(case.lesions)
+    removal_experiment(case, segments, pairs=1, workers=given.workers)  # compiles
     start = time.perf_counter()
-    found = removal_experiment(
-        case.reference, case.structures, segments, pairs=given.pairs, **options
-    )
+    found = removal_experiment(case, segments, pairs=given.pairs, workers=given.workers)
     seconds = time.perf_counter() - start
 
-    size = " x ".join(map(str, case.reference.shape))
-    about = (
-        f"{given.case}, {size} voxels, {len(case.structures)} structures, {len(segments)} segments"
-    )
+    size = " x ".join(map(str, case.present.shape))
+    about = f"{given.case}, {size} voxels, {len(case.lesions)} structures, {len(segments)} segments"
     record(f"removal_{given.case}", recalls(found.rows()), command, note=f"Recall / AUC; {about}.")
     if given.case == "tubes":
         images = given.pairs * len(found.noise_hu) * (2 + len(found.fractions))
         row = {"what": "experiment, all metrics", "s": seconds, "images": images}
         note = f"{about}; one run. Images: {given.pairs} pairs, whole, noisier and two fractions."
-        record("removal_speed", [row, *one_volume(case.reference.hu)], command, note=note)
+        record("removal_speed", [row, *one_volume(case.present.hu)], command, note=note)
 
 
-def tubes(shape: tuple[int, int, int]) -> RemovalCase:
+def tubes(shape: tuple[int, int, int]) -> LesionPair:
     """Short oblique vessels of 40 to 80 HU in smooth tissue, about 150 voxels each."""
     rng = np.random.default_rng(0)
     z, y, x = np.indices(shape, dtype=np.float32)
@@ -90,8 +90,8 @@ def tubes(shape: tuple[int, int, int]) -> RemovalCase:
             break
     masks = Masks.from_label_map(numbered, {i: f"tube-{i}" for i in range(1, count + 1)})
     spacing = (1.5, 1.0, 1.0)
-    return RemovalCase(
-        Scan(hu, spacing, "tubes", "abdomen"), masks, Scan(tissue, spacing, "no tubes", "abdomen")
+    return LesionPair(
+        Scan(hu, spacing, "tubes", "abdomen"), Scan(tissue, spacing, "no tubes", "abdomen"), masks
     )
 
 

@@ -57,14 +57,8 @@ def main() -> None:
 def of_case(name: str, pairs: int) -> list[dict]:
     """One row a metric."""
     case = removal_case(name)
-    found = removal_experiment(
-        case.reference,
-        case.structures,
-        without=case.without,
-        fractions=(FRACTION,),
-        pairs=pairs,
-    )
-    removed = f"{found.counts[0]} of {len(case.structures)}"
+    found = removal_experiment(case, fractions=(FRACTION,), pairs=pairs)
+    removed = f"{found.counts[0]} of {len(case.lesions)}"
     percent = 100 * float(found.changed.mean())
     about = {"case": name, "pairs": pairs, "removed": removed, "% of voxels": percent}
     return [{**about, **levels(found, metric)} for metric in OF_ERROR]
@@ -73,18 +67,16 @@ def of_case(name: str, pairs: int) -> list[dict]:
 def of_masks(pairs: int) -> list[dict]:
     """One row a metric of segments, way and overlap."""
     case = tubes((40, 256, 256))
-    every = {("as they are", 1.0): case.structures} | {
-        (way, iou): imperfect_masks(case.structures, iou, way)
+    every = {("as they are", 1.0): case.lesions} | {
+        (way, iou): imperfect_masks(case.lesions, iou, way)
         for way, overlaps in OVERLAPS.items()
         for iou in overlaps
     }
     rows = []
     for (way, iou), masks in every.items():
         found = removal_experiment(
-            case.reference,
-            case.structures,
+            case,
             oracle_segments(masks),
-            without=case.without,
             fractions=(FRACTION,),
             noise_hu=(40, 80, 160),
             pairs=pairs,

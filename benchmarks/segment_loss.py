@@ -32,7 +32,7 @@ from ldctlib.training import SegmentSampler, SegmentSupervised, fit
 
 FOLDER = Path("build/segment-loss")
 DOSE, MARGIN_PX, SMALLEST_PX = 0.05, 24, 8
-LESIONS = {"diameter_mm": (5, 8), "contrast_hu": (-15, -25, -40), "count": 14}
+LESIONS = {"diameter_mm": (5, 8), "contrast_hu": (-15, -25, -40), "count": 14, "pixels": 256}
 TRAINED_ON, JUDGED_ON = range(300, 312), range(400, 412)
 LOSSES = {
     "pixels": {"segment_weight": 0.0},
@@ -44,13 +44,10 @@ METHOD = replace(METHODS["cnn10"], objective=SegmentSupervised)
 
 
 class Patient(NamedTuple):
-    """A liver with lesions; the truth takes the place of the full dose."""
+    """A liver with and without lesions, and the segments in which a loss looks."""
 
-    exam: physics.Exam
-    without: np.ndarray  # low dose without the lesions, in the same noise
+    pair: hallucinations.ExposedPair
     segments: Masks
-    lesions: Masks
-    true_hu: np.ndarray
 
 
 def main() -> None:
@@ -79,24 +76,16 @@ def main() -> None:
 def exposed(seeds: range) -> Iterator[Patient]:
     """Patients, cut to the liver."""
     for seed in seeds:
-        case = hallucinations.lesion_patient(seed, **LESIONS)
-        exam = physics.expose(case.reference, DOSE, seed, keep_sinogram=False)
-        _, _, y0, y1, x0, x1 = case.structures.bounding_boxes.T
-        rows = slice(max(0, y0.min() - MARGIN_PX), y1.max() + MARGIN_PX)
-        columns = slice(max(0, x0.min() - MARGIN_PX), x1.max() + MARGIN_PX)
-        added = case.reference.hu - case.without.hu
-        full, low, without = (
-            np.ascontiguousarray(hu[:, rows, columns])
-            for hu in (case.reference.hu, exam.low.hu, exam.low.hu - added)
-        )
-        scans = [replace(case.reference, hu=hu, masks={}) for hu in (full, low)]
-        every, lesions = (
-            masks.crop(slice(0, 1), rows, columns)
-            for masks in (case.reference.masks["structures"], case.structures)
-        )
-        segments = every.select(every.areas >= SMALLEST_PX)
-        true = lesions.sum_over(added[:, rows, columns]) / lesions.areas
-        yield Patient(physics.Exam(*scans, None, DOSE), without, segments, lesions, true)
+        patient = hallucinations.lesion_pair(seed, **LESIONS)
+        pair = patient.expose(DOSE, seed, preset="benchmark", keep_sinogram=False).crop(MARGIN_PX)
+        every = pair.present.full.masks["structures"]
+        yield Patient(pair, every.select(every.areas >= SMALLEST_PX))
+
+
+def trained_on(patient: Patient) -> physics.Exam:
+    """The exam in which the truth takes the place of the full dose."""
+    exam = patient.pair.present
+    return replace(exam, full=exam.truth)
 
 
 def one(
@@ -106,7 +95,7 @@ def one(
     start = time.process_time()
     denoiser = trained(LOSSES[name], seed, steps, train)
     seconds = time.process_time() - start
-    images = [[denoiser.denoise_image(hu) for hu in (p.exam.low.hu, p.without)] for p in test]
+    images = [[denoiser(exam).hu for exam in p.pair[:2]] for p in test]
     judged = judge(images, test)
     keeps = folder / f"pixels-{seed}.npz"
     if name == "pixels":
@@ -116,7 +105,7 @@ def one(
     plain = [plain[i : i + 2] for i in range(0, len(plain), 2)]
     kept = judge(plain, test)["kept"]
     share = (judged["kept"] - kept) / (1 - kept)  # of the low dose; contrast is linear in it
-    lows = [(p.exam.low.hu, p.without) for p in test]
+    lows = [[exam.low.hu for exam in p.pair[:2]] for p in test]
     mixed = [
         [share * low + (1 - share) * clean for low, clean in zip(*pair, strict=True)]
         for pair in zip(lows, plain, strict=True)
@@ -126,12 +115,12 @@ def one(
 
 def trained(options: dict, seed: int, steps: int, train: list[Patient]) -> Denoiser:
     sampler = SegmentSampler(
-        [p.exam for p in train], [p.segments for p in train], 40, 8, smallest=SMALLEST_PX
+        [trained_on(p) for p in train], [p.segments for p in train], 40, 8, smallest=SMALLEST_PX
     )
     return fit(
         METHOD,
         sampler,
-        [train[0].exam],  # the last weights are judged, not the best
+        [trained_on(train[0])],  # the last weights are judged, not the best
         recipe=Recipe(1e-3, 8, 40, steps),
         seed=seed,
         validate_every=steps,
@@ -146,14 +135,15 @@ def trained(options: dict, seed: int, steps: int, train: list[Patient]) -> Denoi
 def judge(images: list, patients: list[Patient]) -> dict[str, float]:
     """Contrast kept, errors, and how well an observer finds the lesions."""
     kept, present, absent, errors = [], [], [], []
-    for (clean, bare), p in zip(images, patients, strict=True):
-        around, sign = hallucinations.rings(p.lesions), np.sign(p.true_hu)
-        kept.append(p.lesions.sum_over(clean - bare) / p.lesions.areas / p.true_hu)
-        present.append(sign * hallucinations.contrast(clean, p.lesions, around))
-        absent.append(sign * hallucinations.contrast(bare, p.lesions, around))
-        of_segments = metrics.srmse(clean, p.exam.full.hu, p.segments)
-        of_image = metrics.rmse(clean, p.exam.full.hu)
-        of_lesions = metrics.srmse(clean, p.exam.full.hu, p.lesions)
+    for (clean, bare), (pair, segments) in zip(images, patients, strict=True):
+        lesions, truth = pair.lesions, pair.present.truth.hu
+        around, sign = hallucinations.rings(lesions), np.sign(lesions.sum_over(pair.added))
+        kept.append(hallucinations.share_kept(clean - bare, pair.added, lesions))
+        present.append(sign * hallucinations.contrast(clean, lesions, around))
+        absent.append(sign * hallucinations.contrast(bare, lesions, around))
+        of_segments = metrics.srmse(clean, truth, segments)
+        of_image = metrics.rmse(clean, truth)
+        of_lesions = metrics.srmse(clean, truth, lesions)
         errors.append([of_image, of_segments.mean(), of_segments.max(), of_lesions.mean()])
     shares = np.concatenate(kept)
     names = ("RMSE", "MeanSRMSE", "MaxSRMSE", "SRMSE of lesions")

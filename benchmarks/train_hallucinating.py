@@ -4,8 +4,8 @@
     python benchmarks/train_hallucinating.py over-smoothing
     python benchmarks/train_hallucinating.py too-long
 
-A few minutes each. Every call goes on where the last one was stopped; the exams and the state of
-the training are kept in build/hallucinating.
+A quarter of an hour each, half of it to expose patients. Every call goes on where the last one was
+stopped; the state of the training is kept in build/hallucinating.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _hallucinating import BUILD, Patient, patient, sections
+from _hallucinating import BUILD, exposed, patient, sections
 from _hallucinating_card import judge, write_card
 from _table import machine
 from torch import nn
@@ -26,10 +26,9 @@ from torch import nn
 import ldctlib
 from ldctlib.denoisers import METHODS, Denoiser, Recipe, read_weights, write_weights
 from ldctlib.denoisers.weights import shipped_weights
+from ldctlib.hallucinations import LesionPair
 from ldctlib.physics import Exam
-from ldctlib.scans import Scan
 from ldctlib.training import PatchSampler, Validation, checkpoint, fit
-from ldctlib.units import AIR_HU
 
 WEIGHTS = Path(ldctlib.__file__).parent / "weights"
 TRAINED_ON, VALIDATED_ON, UNSEEN = range(1000, 1007), range(1100, 1101), range(4)
@@ -116,28 +115,24 @@ VARIANTS = {
 
 
 def pairs(seeds: range, variant: Variant) -> Iterator[Exam]:
-    """Crops around every lesion, and as many elsewhere in the body: an exam a patient and dose."""
+    """Crops around every lesion, and as many elsewhere in the body, at every dose."""
     for seed in seeds:
-        of = patient("abdomen", seed)
-        places = list(crops(of))
+        places = list(crops(patient("abdomen", seed), seed))
         for dose in variant.doses:
-            full_noise, low_noise = of.noise(dose)
-            target = of.without if variant.cleaned else of.truth
-            volumes = target + full_noise, of.truth + low_noise
-            full, low = (np.stack([v.clip(AIR_HU)[place] for place in places]) for v in volumes)
-            scan = Scan(full, of.spacing_mm, of.name, of.anatomy)
-            yield Exam(scan, scan.with_hu(low), None, dose)
+            present, absent, _ = exposed("abdomen", seed, dose)
+            exam = replace(present, full=absent.full) if variant.cleaned else present
+            yield from (exam.crop(*place) for place in places)
 
 
-def crops(of: Patient) -> Iterator[tuple[int, slice, slice]]:
-    """Where lesions are, and as many places in the body at random."""
+def crops(of: LesionPair, seed: int) -> Iterator[tuple[slice, slice, slice]]:
+    """Rows, columns and slice where lesions are, and of as many places in the body at random."""
     centres = [(z, *np.argwhere(inside).mean(0).astype(int)) for _, z, inside in sections(of)]
-    body = np.argwhere(of.without > -300)
-    random = np.random.default_rng(of.seed)
+    body = np.argwhere(of.absent.hu > -300)
+    random = np.random.default_rng(seed)
     centres += [tuple(p) for p in random.choice(body, len(centres), replace=False)]
     for z, *centre in centres:
-        top, left = (int(np.clip(c - CROP // 2, 0, of.truth.shape[1] - CROP)) for c in centre)
-        yield int(z), slice(top, top + CROP), slice(left, left + CROP)
+        top, left = (int(np.clip(c - CROP // 2, 0, of.present.shape[1] - CROP)) for c in centre)
+        yield slice(top, top + CROP), slice(left, left + CROP), slice(int(z), int(z) + 1)
 
 
 def untrained(name: str) -> nn.Module:
@@ -162,7 +157,7 @@ def train(name: str, variant: Variant) -> Denoiser:
     return fit(
         replace(kind, network=partial(untrained, variant.method)),
         sampler,
-        Validation(pairs(VALIDATED_ON, variant), slices=24),
+        Validation(pairs(VALIDATED_ON, variant)),
         recipe=recipe,
         seed=SEED,
         precision="float32",
@@ -201,7 +196,7 @@ def main() -> None:
     target = WEIGHTS / f"{variant.method}-{name}.safetensors"
     state, scale = trained.network.state_dict(), trained.normalization
     write_weights(target, variant.method, state, normalization=scale, facts=facts)
-    rows = [row for seed in UNSEEN for row in judge(patient("abdomen", seed), variant.method, name)]
+    rows = [row for seed in UNSEEN for row in judge(seed, variant.method, name)]
     write_card(target.with_suffix(".md"), variant.method, name, facts, rows)
 
 

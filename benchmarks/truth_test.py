@@ -15,7 +15,6 @@ import json
 from pathlib import Path
 
 import torch
-from _hallucinating import patient
 from _table import record
 from _truth import Case
 from _truth_table import rows_of, told
@@ -51,7 +50,7 @@ def measure(anatomy: str, seed: int, dose: float) -> None:
     missing = [n for n in networks() if ", ".join(n) not in known]
     if not missing:
         return
-    case = Case(patient(anatomy, seed), dose)
+    case = Case(anatomy, seed, dose)
     for method, weights in missing:
         denoiser = load(method, weights, "cpu")
         known[f"{method}, {weights}"] = list(case.records(denoiser))

@@ -195,11 +195,11 @@ def test_dose_limit(tmp_path, capsys):
     """The network made to fail loses a lesion that the bilateral filter keeps."""
     table = tmp_path / "doses.csv"
     call = ["dose-limit", "cnn10=no-lesions", "bilateral", "--patients", "1", "--doses", "0.25"]
-    call += ["--contrast", "-40", "--device", "cpu"]
+    call += ["--contrast", "-40", "--device", "cpu", "--pixels", "256"]
     assert cli.main([*call, "--out", str(table)]) == 0
     told = capsys.readouterr().out
-    assert "none safe" in told
-    assert "0.25: none of 12 lost, so at most 22% are" in told
+    assert "no dose: " in told
+    assert "0.25: none lost of 12, so at most 22% are" in told
     assert table.read_text().count("\n") == 3
     assert "is there already" in mistake(capsys, *call, "--out", table)
     assert "a patient at least" in mistake(capsys, "dose-limit", "cnn10", "--patients", 0)

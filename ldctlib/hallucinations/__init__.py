@@ -1,6 +1,6 @@
 """Structures that a denoiser removed, introduced or changed."""
 
-from ldctlib.hallucinations.cases import RemovalCase, removal_case, removal_cases
+from ldctlib.hallucinations.cases import removal_case, removal_cases
 from ldctlib.hallucinations.conformal import conformal_threshold
 from ldctlib.hallucinations.consistency import consistency
 from ldctlib.hallucinations.consistency_results import Consistency
@@ -10,7 +10,13 @@ from ldctlib.hallucinations.flag import flag
 from ldctlib.hallucinations.flags import Flag, Flags
 from ldctlib.hallucinations.imperfect import imperfect_masks
 from ldctlib.hallucinations.inpaint import remove_structures, visible_structures
-from ldctlib.hallucinations.lesion_patient import lesion_patient
+from ldctlib.hallucinations.lesions import (
+    ExposedPair,
+    LesionPair,
+    kept,
+    lesion_pair,
+    share_kept,
+)
 from ldctlib.hallucinations.proportions import recall, rmse_recall, wilson
 from ldctlib.hallucinations.removal import removal_experiment
 from ldctlib.hallucinations.removal_results import RemovalResults
@@ -21,9 +27,10 @@ __all__ = [
     "DOSES",
     "Consistency",
     "DoseLimit",
+    "ExposedPair",
     "Flag",
     "Flags",
-    "RemovalCase",
+    "LesionPair",
     "RemovalResults",
     "conformal_threshold",
     "consistency",
@@ -31,7 +38,8 @@ __all__ = [
     "dose_limit",
     "flag",
     "imperfect_masks",
-    "lesion_patient",
+    "kept",
+    "lesion_pair",
     "none_of",
     "oracle_segments",
     "recall",
@@ -41,6 +49,7 @@ __all__ = [
     "remove_structures",
     "rings",
     "rmse_recall",
+    "share_kept",
     "split_structures",
     "visible_structures",
     "wilson",

@@ -4,33 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy.ndimage import binary_dilation
 
 from ldctlib.hallucinations.exact import owners
 from ldctlib.hallucinations.inpaint import visible_structures
+from ldctlib.hallucinations.lesions.pair import LesionPair
 from ldctlib.hallucinations.structures import split_structures
 from ldctlib.masks import Masks
 from ldctlib.scans import Scan, open_scan
 from ldctlib.scans.phantoms import Lesion, phantom
 
 _GAP_PX = 3
-
-
-class RemovalCase(NamedTuple):
-    """What `removal_experiment` takes.
-
-    Args:
-        reference: the patient.
-        structures: what may vanish.
-        without: the patient rendered without all of it; None for a real scan.
-    """
-
-    reference: Scan
-    structures: Masks
-    without: Scan | None = None
 
 
 @dataclass(frozen=True)
@@ -83,8 +70,8 @@ def removal_cases() -> list[str]:
 
 def removal_case(
     name: str, *, seed: int = 0, shape: tuple[int, int, int] = (40, 256, 256)
-) -> RemovalCase:
-    """A patient and what may vanish from it, ready for `removal_experiment`.
+) -> LesionPair:
+    """A patient with and without what may vanish from it, ready for `removal_experiment`.
 
     Args:
         name: one of `removal_cases`. Phantoms take seconds to a minute to render twice.
@@ -101,7 +88,7 @@ def removal_case(
     raise ValueError(f"There is no case {name!r}; there are {', '.join(removal_cases())}.")
 
 
-def _phantom_case(recipe: _Phantom, seed: int, shape: tuple[int, int, int]) -> RemovalCase:
+def _phantom_case(recipe: _Phantom, seed: int, shape: tuple[int, int, int]) -> LesionPair:
     def render(without: Sequence[str] = ()) -> Scan:
         return phantom(
             recipe.anatomy,
@@ -131,7 +118,7 @@ def exact_case(
     *,
     voxels: tuple[int, int] = (16, 600),
     least_change_hu: float = 20.0,
-) -> RemovalCase:
+) -> LesionPair:
     """Of a phantom's structures those that can be removed one by one, exactly.
 
     Args:
@@ -159,7 +146,7 @@ def exact_case(
             f"{reference.name} has {len(kept)} structures of {voxels[0]} to {voxels[1]} voxels "
             "that stand alone: take more or larger slices."
         )
-    return RemovalCase(reference, kept, without)
+    return LesionPair(reference, without, kept)
 
 
 def separate_structures(structures: Masks, voxels: tuple[int, int] = (16, 600)) -> Masks:
@@ -190,10 +177,10 @@ def _mark_near(taken: np.ndarray, mask: np.ndarray) -> None:
     taken[box] |= binary_dilation(mask[box], np.ones((3, 3, 3)), iterations=_GAP_PX)
 
 
-def _labelled_case(name: str) -> RemovalCase:
+def _labelled_case(name: str) -> LesionPair:
     scan = open_scan(name)
     key, prefixes = _LABELLED[name]
     masks: Any = scan.masks[key]
     named = [i for i, label in enumerate(masks.labels) if label.startswith(prefixes)]
     parts = split_structures(masks.select(named), spacing_mm=scan.spacing_mm)
-    return RemovalCase(scan, visible_structures(scan, parts))
+    return LesionPair.inpainted(scan, visible_structures(scan, parts))

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ldctlib.files import write_text
-from ldctlib.hallucinations.cases import RemovalCase
 from ldctlib.hallucinations.dose_limit_results import Outcome
+from ldctlib.hallucinations.lesions.pair import LesionPair
 
 
 class Cell(NamedTuple):
@@ -64,12 +64,11 @@ class Store:
         return {"patient": cell.patient, "weights": cell.weights, **self.settings}
 
 
-def of_patient(case: RemovalCase) -> str:
+def of_patient(pair: LesionPair) -> str:
     """Changes when an image or a label does."""
-    assert case.without is not None
-    digest = hashlib.sha256(" ".join(case.structures.labels).encode())
-    for hu in (case.reference.hu, case.without.hu):
-        digest.update(np.ascontiguousarray(hu).data)
+    digest = hashlib.sha256(" ".join(pair.lesions.labels).encode())
+    for scan in (pair.present, pair.absent):
+        digest.update(np.ascontiguousarray(scan.hu).data)
     return digest.hexdigest()[:16]
 
 

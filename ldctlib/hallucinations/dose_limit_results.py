@@ -151,14 +151,14 @@ class DoseLimit:
         ``at_most`` needs no correction for their number. It counts lesions as independent, those
         of one patient too, and holds for patients such as these.
         """
-        safe = None
+        lowest = None
         for dose in self.doses:
             count = self.lost(denoiser, dose, group, by=by)
             if count.lost:
                 break
-            safe = dose
+            lowest = dose
         lesions = count.lesions
-        return Limit(safe, lesions, 1.0 if safe is None else none_of(lesions, alpha))
+        return Limit(lowest, lesions, 1.0 if lowest is None else none_of(lesions, alpha))
 
     def seen(self, denoiser: str, dose: float, group: str | None = None) -> Interval:
         """Area under the ROC curve of an observer who knows where to look, with its interval.

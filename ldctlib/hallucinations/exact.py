@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.ndimage import distance_transform_edt, find_objects, label
 
+from ldctlib.hallucinations.lesions.pair import LesionPair
 from ldctlib.hallucinations.structures import require_visible
 from ldctlib.masks import Masks
-from ldctlib.scans import Scan
 
 _ROUNDING_HU = 1e-3
 
@@ -22,21 +22,16 @@ class ExactRemoval:
     is to take the second rendering there.
 
     Args:
-        reference: the patient with all structures.
-        without: the same patient without any.
-        structures: masks on their grid.
+        patient: with all structures and without any.
         least_change_hu: the mean absolute change that each structure must show in its mask.
 
     Raises:
-        ValueError: grids differ, structures share voxels, or one changes less.
+        ValueError: structures share voxels, or one changes less.
     """
 
-    def __init__(
-        self, reference: Scan, without: Scan, structures: Masks, least_change_hu: float = 0.0
-    ) -> None:
-        if without.shape != reference.shape or structures.shape != reference.shape:
-            raise ValueError(f"{reference.name}, its masks and {without.name} need one grid.")
-        self.change = without.hu - reference.hu
+    def __init__(self, patient: LesionPair, least_change_hu: float = 0.0) -> None:
+        structures = patient.lesions
+        self.change = -patient.added
         self.change[np.abs(self.change) <= _ROUNDING_HU] = 0
         self._owner, shared = owners(self.change, structures)
         if shared:
@@ -47,7 +42,7 @@ class ExactRemoval:
             )
         self._count = len(structures)
         seen = structures.sum_over(np.abs(self.change)) / structures.areas
-        require_visible(seen, structures.labels, least_change_hu, reference.name)
+        require_visible(seen, structures.labels, least_change_hu, patient.present.name)
 
     def __call__(self, chosen: Sequence[int], rng: np.random.Generator | None = None) -> np.ndarray:
         """What removing these structures adds to the scan, in HU (Z, H, W) float32."""

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from ldctlib.hallucinations.exact import ExactRemoval
 from ldctlib.hallucinations.inpaint import Inpainter
+from ldctlib.hallucinations.lesions.pair import LesionPair
 from ldctlib.hallucinations.removal_results import RemovalResults
 from ldctlib.hallucinations.scores import Scores
 from ldctlib.hallucinations.structures import oracle_segments, require_visible
@@ -33,11 +34,9 @@ class Removal(Protocol):
 
 
 def removal_experiment(
-    reference: Scan,
-    structures: Masks,
+    patient: LesionPair,
     segments: Masks | None = None,
     *,
-    without: Scan | None = None,
     fractions: Sequence[float] = (0.02, 0.1),
     noise_hu: Sequence[float] = (10, 20, 40, 80, 160),
     pairs: int = 100,
@@ -59,11 +58,11 @@ def removal_experiment(
     Within a pair the noise is drawn once for each image, and scaled to every level.
 
     Args:
-        reference: the scan that metrics compare with; as free of noise as possible.
-        structures: what may be removed; at least two.
+        patient: with the structures it is what metrics compare with, as free of noise as possible;
+            at least two structures may be removed. Where the patient without them is ``exact``
+            they must not touch each other; else each pair fills their place anew, as
+            `remove_structures` does.
         segments: in which metrics of segments look; None takes `oracle_segments`.
-        without: the patient rendered without all the structures, which makes removal exact; they
-            must not touch each other. None fills them by `remove_structures`.
         fractions: shares of the structures to remove, rounded up to whole structures.
         noise_hu: standard deviations of the noise in HU.
         pairs: how many pairs are drawn.
@@ -84,8 +83,9 @@ def removal_experiment(
 
     Source: the experiment is from Kachelriess, Problems in assessing AI image quality.
     """
-    _check(reference, structures, segments, fractions, noise_hu, pairs, trade)
-    removal = _removal(reference, structures, without, least_change_hu)
+    reference, structures = patient.present, patient.lesions
+    _check(patient, segments, fractions, noise_hu, pairs, trade)
+    removal = _removal(patient, least_change_hu)
     fixed = FixedReference(
         reference.hu,
         oracle_segments(structures) if segments is None else segments,
@@ -164,14 +164,12 @@ def _noise(shape: tuple[int, int, int], blur_px: float, rng: np.random.Generator
     return blurred
 
 
-def _removal(
-    reference: Scan, structures: Masks, without: Scan | None, least_change_hu: float
-) -> Removal:
-    if without is not None:
-        return ExactRemoval(reference, without, structures, least_change_hu)
-    inpainter = Inpainter(reference, structures)
+def _removal(patient: LesionPair, least_change_hu: float) -> Removal:
+    if patient.exact:
+        return ExactRemoval(patient, least_change_hu)
+    inpainter = Inpainter(patient.present, patient.lesions)
     _, seen = inpainter.alone(np.random.default_rng(0)).T
-    require_visible(seen, structures.labels, least_change_hu, reference.name)
+    require_visible(seen, patient.lesions.labels, least_change_hu, patient.present.name)
     return inpainter
 
 
@@ -183,18 +181,17 @@ def _window(reference: Scan) -> Window:
 
 
 def _check(
-    reference: Scan,
-    structures: Masks,
+    patient: LesionPair,
     segments: Masks | None,
     fractions: Sequence[float],
     noise_hu: Sequence[float],
     pairs: int,
     trade: float,
 ) -> None:
-    for masks in (structures, segments):
-        if masks is not None and masks.shape != reference.shape:
-            raise ValueError(f"Masks lie on {masks.shape}, {reference.name} on {reference.shape}.")
-    if len(structures) < 2:
+    scan = patient.present
+    if segments is not None and segments.shape != scan.shape:
+        raise ValueError(f"Masks lie on {segments.shape}, {scan.name} on {scan.shape}.")
+    if len(patient.lesions) < 2:
         raise ValueError("The experiment needs at least two structures; see split_structures.")
     if not fractions or not all(0 <= q <= 1 for q in fractions):
         raise ValueError(f"fractions are shares between 0 and 1, not {tuple(fractions)}.")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from ldctlib.devices import best_device
 from ldctlib.physics import noise
 from ldctlib.physics.equivalent import equivalent_dose
 from ldctlib.physics.exam import Exam, Exposure, Sinogram, add_lines, stored
@@ -195,7 +196,7 @@ def _in_groups(
 ) -> tuple[np.ndarray, np.ndarray, Tensor, Tensor]:
     """Full and low dose of the whole scan, as many slices at a time as memory allows."""
     assert scan.z_mm is not None
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    where = best_device(device)
     groups = []
     for start in tqdm(range(0, len(scan.hu), SLICES_AT_ONCE), "expose", disable=not progress):
         part = slice(start, start + SLICES_AT_ONCE)

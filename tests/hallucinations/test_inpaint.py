@@ -3,6 +3,7 @@ import pytest
 from scipy.ndimage import binary_dilation, label
 
 from ldctlib.hallucinations import (
+    LesionPair,
     removal_experiment,
     remove_structures,
     split_structures,
@@ -140,4 +141,5 @@ def test_what_is_visible_stays_so_when_the_rest_is_left_out():
     seen = visible_structures(scan, masks)
     assert 2 <= len(seen) < 40
     assert visible_structures(scan, seen).labels == seen.labels
-    removal_experiment(scan, seen, pairs=1, noise_hu=(10,), metrics=("rmse",), progress=False)
+    pair = LesionPair.inpainted(scan, seen)
+    removal_experiment(pair, pairs=1, noise_hu=(10,), metrics=("rmse",), progress=False)

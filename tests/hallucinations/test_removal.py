@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import binomtest, norm
 
 from ldctlib.hallucinations import (
+    LesionPair,
     oracle_segments,
     recall,
     removal_case,
@@ -32,7 +33,7 @@ CHEAP = ("rmse", "mean-srmse", "max-srmse", "max-bias")
 
 @pytest.fixture(scope="module")
 def patient():
-    """Twenty short vessels of 60 HU in tissue that varies smoothly; and the tissue alone."""
+    """Smooth tissue with and without twenty short vessels of 60 HU."""
     z, y, x = np.indices(SHAPE)
     tissue = 40 + 30 * np.sin(x / 9.0) * np.cos(y / 13.0) + 2.0 * z
     numbered = np.zeros(SHAPE, int)
@@ -41,14 +42,12 @@ def patient():
         numbered[1:7, row : row + 3, column : column + 3] = i + 1
     structures = Masks.from_label_map(numbered, {i + 1: f"vessel-{i + 1}" for i in range(20)})
     spacing = (1.5, 1.0, 1.0)
-    reference = Scan(tissue + CONTRAST_HU * (numbered > 0), spacing, "tubes", "abdomen")
-    return reference, structures, Scan(tissue, spacing, "no tubes", "abdomen")
+    present = Scan(tissue + CONTRAST_HU * (numbered > 0), spacing, "tubes", "abdomen")
+    return LesionPair(present, Scan(tissue, spacing, "no tubes", "abdomen"), structures)
 
 
 def run(patient, **options):
-    reference, structures, without = patient
-    options = {"without": without, "fractions": (0.1,), "progress": False, **options}
-    return removal_experiment(reference, structures, **options)
+    return removal_experiment(patient, **{"fractions": (0.1,), "progress": False, **options})
 
 
 def test_wilson_interval_solves_the_score_equation():
@@ -101,7 +100,7 @@ def test_fixed_reference_gives_vif(scale):
 
 
 def test_scores_of_simple_errors(patient):
-    reference, structures, _ = patient
+    reference, structures = patient.present, patient.lesions
     error = np.full(SHAPE, -3.0, np.float32)
     fixed = FixedReference(reference.hu, oracle_segments(structures), "abdomen", (-1024, 1900))
     scores = Scores(("max-srmse", "rmse", "mean-srmse", "mae"), fixed)
@@ -118,7 +117,7 @@ def test_scores_of_simple_errors(patient):
 
 @pytest.mark.parametrize("blur_px", [0.0, 1.0])
 def test_max_bias_is_that_of_the_metric_with_the_sigma_of_the_error(patient, blur_px):
-    reference, structures, _ = patient
+    reference, structures = patient.present, patient.lesions
     fixed = FixedReference(reference.hu, structures, "abdomen", (-1024, 1900), blur_px)
     error = np.random.default_rng(0).normal(2, 30, SHAPE).astype(np.float32)
     z = standardised_bias(
@@ -154,7 +153,7 @@ def test_rmse_is_at_chance_where_the_largest_segment_error_still_works(patient):
     assert result.area("max-srmse", 0.1, noise) > result.area("rmse", 0.1, noise) + 0.1
     # Where most segments are background, their mean knows little more than the error of all
     # voxels; and the largest error of many small segments is that of noise.
-    small = run(patient, segments=oracle_segments(patient[1], tile_px=4), **options)
+    small = run(patient, segments=oracle_segments(patient.lesions, tile_px=4), **options)
     assert abs(small.area("mean-srmse", 0.1, noise) - small.area("rmse", 0.1, noise)) < 0.15
     assert small.area("max-srmse", 0.1, noise) < result.area("max-srmse", 0.1, noise)
 
@@ -222,10 +221,12 @@ def test_coloured_noise_keeps_its_strength(patient):
 
 
 def test_without_anatomy_the_window_spans_the_scan(patient):
-    reference, structures, without = patient
-    reference = Scan(reference.hu * 5, reference.spacing_mm, "MRI")
-    without = Scan(without.hu * 5, reference.spacing_mm, "MRI")
-    result = run((reference, structures, without), noise_hu=(1,), pairs=2, metrics=("ssim",))
+    present, absent = (
+        Scan(scan.hu * 5, scan.spacing_mm, "MRI") for scan in (patient.present, patient.absent)
+    )
+    result = run(
+        LesionPair(present, absent, patient.lesions), noise_hu=(1,), pairs=2, metrics=("ssim",)
+    )
     assert 0 < result.whole.min() <= result.whole.max() < 1
 
 
@@ -251,7 +252,7 @@ def test_structures_that_touch_cannot_be_removed_exactly():
     masks = Masks.from_label_map(pair, {1: "left", 2: "right"})
     whole, bare = (Scan(50.0 * image, (1, 1, 1), "pair") for image in (pair > 0, pair < 0))
     with pytest.raises(ValueError, match="left, right … share voxels"):
-        ExactRemoval(whole, bare, masks)
+        ExactRemoval(LesionPair(whole, bare, masks))
 
 
 def test_phantom_removal_is_that_of_a_rendering_without_the_structures():
@@ -270,9 +271,9 @@ def test_phantom_removal_is_that_of_a_rendering_without_the_structures():
         lambda labels: phantom("head", without=labels, **options),
         voxels=(8, 600),
     )
-    assert len(case.structures) == 2
-    removal = ExactRemoval(case.reference, case.without, case.structures, 20.0)
-    for i, label in enumerate(case.structures.labels):
+    assert len(case.lesions) == 2
+    removal = ExactRemoval(case, 20.0)
+    for i, label in enumerate(case.lesions.labels):
         rendered = phantom("head", without=[label], **options).hu
         assert np.abs(rendered - reference.hu).max() > 40
         np.testing.assert_allclose(reference.hu + removal([i]), rendered, rtol=0, atol=2e-3)
@@ -291,11 +292,11 @@ def test_unknown_case_is_refused():
 )
 def test_a_real_labelled_scan_loses_vessels_and_ribs():
     case = removal_case("totalsegmentator-abdomen")
-    assert case.without is None
-    assert len(case.structures) >= 80
+    assert not case.exact
+    assert len(case.lesions) >= 80
+    assert (np.abs(case.lesions.sum_over(case.added)) > 16 * case.lesions.areas).all()
     result = removal_experiment(
-        case.reference,
-        case.structures,
+        case,
         fractions=(0.1,),
         noise_hu=(20,),
         pairs=4,
