@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ldctlib.hallucinations.inpaint import remove_structures
-from ldctlib.hallucinations.lesions.kept import ExposedPair, around
+from ldctlib.hallucinations.lesions.exposed import ExposedPair, around
 from ldctlib.masks import Masks
 from ldctlib.physics import Exam, Sinogram, expose, imaged, project
 from ldctlib.physics.expose import is_phantom
