@@ -90,9 +90,7 @@ def _scores(record: Flag) -> dict:
         "srmse ratio": record.srmse_denoised_hu / record.srmse_low_hu,
         "bias": abs(record.standardised_bias),
         "contrast lost": 1 - denoised / full,
-        "tolerance": bool(
-            record.srmse_denoised_hu > record.srmse_low_hu * (1 + 3 / np.sqrt(2 * record.area_px))
-        ),
+        "tolerance": record.excess > 3,
         "p": record.p,
         "kind": record.kind,
     }
