@@ -91,7 +91,8 @@ def log_bias(
     [0.0273, 0.0025]
     """
     expected = np.geomspace(0.01, most, 300)
-    x, weights = np.polynomial.hermite_e.hermegauss(61)
+    x = np.linspace(-6, 6, 601)  # evenly: the floor makes an edge, which spoils Gauss-Hermite
+    weights = np.exp(-(x**2) / 2)
     variance = (1 - dose) * expected + (1 - dose**2) * electronic_noise**2
     counts = expected[:, None] + np.sqrt(variance)[:, None] * x
     lines = to_line_integrals(counts, expected[:, None]) @ weights / weights.sum()
