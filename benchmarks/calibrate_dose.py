@@ -12,6 +12,7 @@ https://github.com/eeulig/ldct-benchmark, doi:10.1002/mp.17379.
 """
 
 import argparse
+import sys
 
 import numpy as np
 from _table import record
@@ -84,7 +85,13 @@ def main():
                 "highest slice": round(float(max(found)), 2),
             }
         )
-    record("dose", rows, note="Mean over slices of the PSNR of low against full dose, windowed.")
+    record(
+        "dose",
+        rows,
+        command=" ".join(["python benchmarks/calibrate_dose.py", *sys.argv[1:]]),
+        note="Mean over slices of the PSNR of low against full dose, stored as a scanner does and "
+        "windowed.",
+    )
 
 
 if __name__ == "__main__":
