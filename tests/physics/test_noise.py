@@ -6,7 +6,7 @@ import torch
 from fan_beams import disc_line_integrals
 
 from ldctlib.physics import KERNELS, FanBeam, noise, noise_map
-from ldctlib.physics.presets import in_geometry
+from ldctlib.physics.presets import PRESETS, in_geometry
 from ldctlib.scans import Scan
 from ldctlib.units import MU_WATER_PER_MM
 
@@ -87,6 +87,17 @@ def test_photons_make_the_noise_of_a_water_cylinder(kernel, radius_mm):
     found = noise_map(torch.from_numpy(variance)[None], centre, kernel)[0].numpy()
     expected = noise_at_the_axis(variance[0, 367], centre, KERNELS[kernel])
     assert np.sqrt((found**2).mean()) == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize(("radius_mm", "stated_hu"), [(100, 4.0), (160, 13)])
+def test_the_clinical_preset_is_as_noisy_as_it_says(radius_mm, stated_hu):
+    preset = PRESETS["clinical"]["abdomen"]
+    middle = dataclasses.replace(FanBeam.siemens(), pixels=8)
+    share = noise.bowtie(middle, preset.bowtie_radius_mm, preset.bowtie_strength)
+    lines = disc_line_integrals(middle, radius_mm)
+    variance = noise.variance(lines, preset.photons * share, preset.electronic_noise)
+    found = noise_map(torch.from_numpy(variance)[None], middle, preset.kernel).numpy()
+    assert np.sqrt((found**2).mean()) == pytest.approx(stated_hu, rel=0.04)
 
 
 def water_noise(geometry, radius_mm=80, electronic=8.0):
