@@ -11,7 +11,7 @@ import numpy as np
 from _hallucinating import Patient, low_doses, sections
 from _table import as_markdown
 
-from ldctlib.denoisers import METHODS, Denoiser, load
+from ldctlib.denoisers import METHODS, ImageNetwork, load
 from ldctlib.metrics import psnr, ssim
 from ldctlib.units import WINDOW_OF_ANATOMY
 
@@ -59,7 +59,7 @@ def judge(of: Patient, method: str, name: str) -> Iterator[dict]:
                 )
 
 
-def judged(of: Patient, network: Denoiser, dose: float, draw: int) -> dict:
+def judged(of: Patient, network: ImageNetwork, dose: float, draw: int) -> dict:
     """Contrast kept of every lesion by its number, and the metrics of the image."""
     box = liver_box(of)
     low, bare = (volume[box] for volume in low_doses(of, dose, draw))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from _hallucinating import Patient, low_doses, sections
 
-from ldctlib.denoisers import Denoiser
+from ldctlib.denoisers import ImageNetwork
 from ldctlib.hallucinations import Flag, flag
 from ldctlib.masks import Masks
 from ldctlib.metrics import psnr, ssim, vif
@@ -45,7 +45,7 @@ class Case:
         self.found = segment(scan, tier="extended", progress=False, processes=1)
         self.best = [_best(self.found, *place) for place in inside.values()]
 
-    def records(self, network: Denoiser) -> Iterator[dict]:
+    def records(self, network: ImageNetwork) -> Iterator[dict]:
         """A record a lesion."""
         clean = network.denoise_image(self.low)
         answer = clean - network.denoise_image(self.bare)

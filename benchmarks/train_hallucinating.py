@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from _table import machine
 from torch import nn
 
 import ldctlib
-from ldctlib.denoisers import METHODS, Denoiser, Recipe, read_weights, write_weights
+from ldctlib.denoisers import METHODS, ImageNetwork, Recipe, read_weights, write_weights
 from ldctlib.denoisers.weights import shipped_weights
 from ldctlib.physics import Exam
 from ldctlib.scans import Scan
@@ -142,12 +142,12 @@ def crops(of: Patient) -> Iterator[tuple[int, slice, slice]]:
 
 def untrained(name: str) -> nn.Module:
     """The network as its training begins: the weights that come with the library."""
-    network = METHODS[name].network()
+    network = METHODS[name].trainable.network()
     network.load_state_dict(read_weights(shipped_weights(name), METHODS, name).state)
     return network
 
 
-def train(name: str, variant: Variant) -> Denoiser:
+def train(name: str, variant: Variant) -> ImageNetwork:
     """Train, or go on training, until the planned steps are done."""
     kind = METHODS[variant.method]
     recipe = Recipe(
@@ -155,12 +155,12 @@ def train(name: str, variant: Variant) -> Denoiser:
         variant.batch,
         PATCH,
         variant.steps,
-        kind.recipe.betas,
-        {**kind.recipe.options, **variant.options},
+        kind.trainable.recipe.betas,
+        {**kind.trainable.recipe.options, **variant.options},
     )
     sampler = PatchSampler(pairs(TRAINED_ON, variant), PATCH, variant.batch, SEED, "cpu")
     return fit(
-        replace(kind, network=partial(untrained, variant.method)),
+        kind.with_learned(network=partial(untrained, variant.method)),
         sampler,
         Validation(pairs(VALIDATED_ON, variant), slices=24),
         recipe=recipe,
