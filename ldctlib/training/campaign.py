@@ -158,7 +158,7 @@ def _jobs(
         raise ValueError(f"There is a recipe for {', '.join(strangers)}, which is not in it.")
     jobs = []
     for kind in kinds:
-        recipe = recipes.get(kind.name) or (kind.learned and kind.learned.recipe)
+        recipe = recipes.get(kind.name) or (kind.learned.recipe if kind.learned else None)
         if recipe and steps is not None:
             recipe = replace(recipe, steps=steps)
         own = {"method": kind.name, **(recipe_facts(recipe) if recipe else {}), **facts}

@@ -357,7 +357,7 @@ def test_the_dose_limit_takes_all_domains():
     pytest.importorskip("ldctlib.hallucinations.lesions.pair")
     from ldctlib.hallucinations import dose_limit, lesion_pair
 
-    pair = lesion_pair(3, diameter_mm=8.0, contrast_hu=-40.0, count=2)
+    pair = lesion_pair(3, contrast_hu=-40.0, count=4, pixels=256)
     denoisers = {"nothing": load("smooth", middle=1.0), "smooth": load("smooth", middle=0.0)}
     found = dose_limit(denoisers, [pair], [0.25], progress=False)
     kept = {name: [r.kept for r in found.records if r.denoiser == name] for name in denoisers}
