@@ -345,6 +345,8 @@ def test_the_command_line_trains_and_lists(small_scans, tmp_path, capsys):
     assert isinstance(load("one", weights=weights, device="cpu"), SinogramNetwork)
     folder = ["--out", tmp_path / "both", "--seeds", 1, "--steps", 2, "--metrics", "rmse"]
     assert run("campaign", "smooth", "one", *data, *folder) == 0
+    budget = ["--out", tmp_path / "tuned", "--trials", 1, "--budget", 0.0001]
+    assert run("search", "one", *data, *budget) == 0
     assert set(small_scans) == {True}
     assert run("train", "smooth", *data, "--out", tmp_path / "x") == 2
     assert "an algorithm without weights: nothing is trained" in capsys.readouterr().err
