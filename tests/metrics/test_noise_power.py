@@ -7,7 +7,7 @@ import torch
 
 from ldctlib.metrics import nps
 from ldctlib.physics import KERNELS, FanBeam, fbp
-from ldctlib.units import MU_WATER_PER_MM, mu_to_hu
+from ldctlib.units import MU_WATER_PER_MM
 
 matplotlib.use("Agg")
 PIXEL_MM = 0.6
