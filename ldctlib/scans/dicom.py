@@ -12,6 +12,7 @@ from tqdm import tqdm
 from ldctlib.scans.arrange import Series
 from ldctlib.scans.scan import Scan
 from ldctlib.scans.series import load_series
+from ldctlib.scans.technique import technique
 
 _ANATOMY_OF_BODY_PART = {
     "CHEST": "chest",
@@ -52,7 +53,8 @@ def read_dicom(
         anatomy: "chest", "abdomen" or "head"; from BodyPartExamined if None.
 
     Returns:
-        The scan, with scanner, kernel and tube voltage in its provenance.
+        The scan, with scanner and kernel in its provenance, and with what the headers state of
+        the exposure: tube voltage ("kVp"), tube load ("mAs") and dose ("CTDIvol_mGy").
 
     Raises:
         FileNotFoundError: the source does not exist.
@@ -94,7 +96,7 @@ def _provenance(header: Dataset, series: Series) -> dict[str, str]:
     facts = {
         "scanner": scanner.strip(),
         "kernel": kernel if isinstance(kernel, str) else " ".join(kernel),
-        "kvp": str(header.get("KVP") or ""),
+        **technique([s.header for s in series.slices]),
         "slice_thickness_mm": str(header.get("SliceThickness") or ""),
         "series": series.title,
         "gantry_tilt_deg": f"{series.tilt_deg:.1f}" if series.tilt_deg > 0.1 else "",

@@ -80,6 +80,24 @@ def window_of(images: Mapping[str, Image]) -> str:
     return units.WINDOW_OF_ANATOMY.get(anatomy or "chest", "lung")
 
 
+def doses(images: Mapping[str, Image]) -> list[str]:
+    """What the scans say of their dose, each statement once, with the first pane that it is true of.
+
+    A denoised scan comes last in this: its noise is no longer that of its dose.
+
+    >>> low = Scan(np.zeros((1, 4, 4)), (1, 1, 1), "a", provenance={"dose": "10 % (as noisy as 9 %)"})
+    >>> doses({"CNN": low.with_hu(low.hu, denoiser="cnn10"), "low dose": low, "again": low})
+    ['low dose: 10 % (as noisy as 9 %)']
+    """
+    stated = {name: getattr(image, "provenance", {}) for name, image in images.items()}
+    first: dict[str, str] = {}
+    for name, facts in sorted(stated.items(), key=lambda item: "denoiser" in item[1]):
+        if "dose" in facts:
+            what = ", before it was denoised" if "denoiser" in facts else ""
+            first.setdefault(facts["dose"], f"{name}{what}: {facts['dose']}")
+    return list(first.values())
+
+
 def pair_of(difference: tuple[str, str] | None, names: Sequence[str]) -> tuple[int, int] | None:
     """Positions of the two panes of a difference."""
     if difference is None:

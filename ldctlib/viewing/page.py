@@ -25,7 +25,8 @@ def figure(viewer: Viewer) -> str:
     """
     data = json.dumps(_data(viewer), ensure_ascii=False).replace("</", "<\\/")
     name = f"ct{hashlib.sha256(data.encode()).hexdigest()[:12]}"
-    caption = f"<figcaption>{html.escape(viewer.caption)}</figcaption>" if viewer.caption else ""
+    lines = "<br>".join(map(html.escape, (viewer.caption or "").splitlines()))
+    caption = f"<figcaption>{lines}</figcaption>" if lines else ""
     # The lm attribute keeps keys pressed on a pane from being shortcuts of JupyterLab too.
     text = (
         f'<figure class="ct-viewer" data-ct-viewer="{name}" data-lm-suppress-shortcuts="true" '

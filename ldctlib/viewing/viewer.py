@@ -51,7 +51,7 @@ def show(
         mask_style: "outline", "filled" or "hidden"; the reader can change it.
         roi: rows and columns of the region to measure first, on the grid of ``images``.
         zoom: screen pixels an image pixel: 1, 2, 3 or 4; 0.5 shows means of 2 x 2 pixels.
-        caption: what to see; stands under the figure.
+        caption: what to see; stands under the figure. The dose of exposed scans is stated below it.
         alt: what a reader without sight should know; made from the above if None.
         limit_mb: the heaviest figure allowed.
 
@@ -93,7 +93,7 @@ def show(
         mask_style=mask_style,
         roi=None if inside is None else inputs.shifted(inside, -rows.start, -columns.start),
         zoom=zoom,
-        caption=caption,
+        caption="\n".join([*filter(None, [caption]), *inputs.doses(images)]) or None,
         alt_text=alt,
         limit_mb=limit_mb,
     )
@@ -151,7 +151,7 @@ class Viewer:
         names = [name for name, _ in self.planes()]
         where += ", side by side" if len(names) > 1 else ""
         made = f"CT{where}: {', '.join(names)}. Level {level:g} HU, width {width:g} HU."
-        return f"{self.caption} {made}" if self.caption else made
+        return " ".join([*(self.caption or "").splitlines(), made])
 
     @cached_property
     def png(self) -> tuple[bytes, int, int]:

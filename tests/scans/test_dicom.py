@@ -25,6 +25,16 @@ def test_reads_hu_grid_and_provenance(make_series, volume):
     assert (scan.name, scan.anatomy, scan.corner_mm) == ("ct", "chest", (-20.0, -10.0))
     assert scan.provenance["scanner"] == "Nobody"
     assert scan.provenance["kernel"] == "B30f"
+    assert scan.provenance["kVp"] == "120"
+    assert not {"mAs", "CTDIvol_mGy"} & scan.provenance.keys()  # the headers do not state them
+
+
+def test_provenance_states_the_dose_of_the_headers(make_series):
+    load = [42, 45, 0, 60, 51, 42]  # modulated; one slice does not say
+    folder = make_series(each=lambda i: {"Exposure": load[i]}, CTDIvol=18.541843)
+    provenance = read_dicom(folder).provenance
+    assert provenance["mAs"] == "42 to 60"
+    assert provenance["CTDIvol_mGy"] == "18.54"
 
 
 def test_sorted_by_position_not_by_name(make_series, volume):
@@ -250,6 +260,21 @@ def test_enhanced_multi_frame_file(make_series, tmp_path, volume):
     scan = read_dicom(path)
     np.testing.assert_array_equal(scan.hu, hu_of(volume) + np.arange(6)[:, None, None])
     assert scan.spacing_mm == (2.5, 0.7, 0.7)
+
+
+def test_enhanced_multi_frame_file_states_its_dose(make_series, tmp_path, volume):
+    image = enhanced(make_series, volume)
+    image.SharedFunctionalGroupsSequence[0].CTXRayDetailsSequence = [Dataset()]
+    image.SharedFunctionalGroupsSequence[0].CTXRayDetailsSequence[0].KVP = 100
+    del image.KVP
+    for i, frame in enumerate(image.PerFrameFunctionalGroupsSequence):
+        frame.CTExposureSequence = [Dataset()]
+        frame.CTExposureSequence[0].ExposureInmAs = 40.5 + i
+        frame.CTExposureSequence[0].CTDIvol = 7.25
+    image.save_as(tmp_path / "enhanced.dcm")
+    provenance = read_dicom(tmp_path / "enhanced.dcm").provenance
+    stated = [provenance[key] for key in ("kVp", "mAs", "CTDIvol_mGy")]
+    assert stated == ["100", "40.5 to 45.5", "7.25"]
 
 
 def test_multi_frame_file_without_positions_is_refused(make_series, tmp_path, volume):

@@ -132,6 +132,37 @@ def test_a_scan_brings_its_window_and_tensors_are_welcome():
     assert viewer.numbers == ()
 
 
+def exposed(dose, **provenance):
+    facts = {"dose": dose, **provenance}
+    return Scan(np.zeros((1, 40, 40)), (1, 1, 1), "chest", provenance=facts)
+
+
+def caption_of(viewer):
+    return re.search(r"<figcaption>(.*?)</figcaption>", viewer.html).group(1)
+
+
+def test_the_caption_states_each_dose_once_below_the_words_of_the_author():
+    half, tenth = "50 % (as noisy as 49 %)", "10 % (as noisy as 0.5 %)"
+    images = {
+        "full": Scan(np.zeros((1, 40, 40)), (1, 1, 1), "chest"),
+        "CNN-10": exposed(tenth, denoiser="cnn10"),
+        "low <dose>": exposed(tenth),
+        "half": exposed(half),
+        "again": exposed(half),
+    }
+    viewer = show(images, caption="Look.")
+    low, again = f"low &lt;dose&gt;: {tenth}", f"half: {half}"
+    assert caption_of(viewer) == f"Look.<br>{low}<br>{again}"
+    assert viewer.alt.startswith(f"Look. low <dose>: {tenth} half: {half} CT")
+    assert caption_of(show(images)) == f"{low}<br>{again}"
+    assert "figcaption>" not in show({"full": images["full"], "slice": np.zeros((40, 40))}).html
+
+
+def test_a_denoised_scan_alone_tells_the_dose_that_it_came_from():
+    viewer = show({"CNN-10": exposed("10 % (as noisy as 0.5 %)", denoiser="cnn10")})
+    assert caption_of(viewer) == "CNN-10, before it was denoised: 10 % (as noisy as 0.5 %)"
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
