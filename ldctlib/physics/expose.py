@@ -110,7 +110,7 @@ def expose(
         clip=clip,
         common_noise=common_noise,
     )
-    if is_phantom(scan):
+    if truth and is_phantom(scan):
         scan = imaged(scan, exposure.kernel)
     full, low, lines, blank = _in_groups(scan, exposure, keep_sinogram, device, progress)
     same, own = equivalent_dose(scan, full, low, exposure)
