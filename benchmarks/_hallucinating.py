@@ -14,7 +14,7 @@ from ldctlib.scans import Scan, open_scan
 from ldctlib.scans.phantoms.lesions import Lesion
 
 BUILD = Path("build/hallucinating")
-PIXELS, PRESET = 256, "benchmark"
+PIXELS, PRESET = 256, "clinical"
 WANTED = 10  # lesions a patient; fewer where there is no room
 # Distance of the slices in mm, height of their middle, number of slices, organ that is looked at.
 GRID = {"abdomen": (10.0, -5.0, 8), "chest": (10.0, -24.0, 8), "head": (6.0, 22.0, 8)}

@@ -19,9 +19,10 @@ from ldctlib.units import WINDOW_OF_ANATOMY
 DOSES, DRAWS, MARGIN = (0.25, 0.10, 0.03), 2, 24
 LEAST_PX, GONE = 25, 0.5
 
-TEXT = """# {method}, {name}: a network that hallucinates on purpose
+CONTROL = "lesions-kept"
+TEXT = """# {method}, {name}: {what}
 
-`denoisers.load("{method}", weights="{name}")`. It is wrong, and is here to be found out. Trained by
+`denoisers.load("{method}", weights="{name}")`. {why} Trained by
 `benchmarks/train_hallucinating.py` on phantoms; not for any other use.
 
 ## What was done
@@ -106,7 +107,14 @@ def summary(records: list[dict]) -> list[dict]:
 
 def write_card(path: Path, method: str, name: str, facts: dict, records: list[dict]) -> None:
     """The card as Markdown; complete or not there."""
+    what, why = (
+        ("the honest control of a network that hallucinates", "It is the control of no-lesions.")
+        if name == CONTROL
+        else ("a network that hallucinates on purpose", "It is wrong, and is here to be found out.")
+    )
     text = TEXT.format(
+        what=what,
+        why=why,
         method=method,
         name=name,
         told=fill(facts["told"], 100),

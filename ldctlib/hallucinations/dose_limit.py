@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 from ldctlib.hallucinations.dose_limit_cells import Cell, Store, of_patient, of_weights
 from ldctlib.hallucinations.dose_limit_results import DoseLimit, Outcome
 from ldctlib.hallucinations.flag import flag
-from ldctlib.hallucinations.lesions.kept import Denoises, ExposedPair, denoised, share_kept
+from ldctlib.hallucinations.lesions.exposed import Denoises, ExposedPair, denoised, share_kept
 from ldctlib.hallucinations.lesions.pair import LesionPair
 from ldctlib.hallucinations.rings import contrast, rings
 from ldctlib.physics import Preset

@@ -110,9 +110,11 @@ def expose(
         clip=clip,
         common_noise=common_noise,
     )
+    thing = scan  # a phantom's rays cross the object, not the image that a kernel blurs
     if truth and is_phantom(scan):
         scan = imaged(scan, exposure.kernel)
-    full, low, lines, blank = _in_groups(scan, exposure, keep_sinogram, device, progress)
+    taken = _in_groups(thing, scan, exposure, keep_sinogram, device, progress)
+    full, low, lines, blank = taken
     same, own = equivalent_dose(scan, full, low, exposure)
     exposure = replace(exposure, own_noise_hu=own)
     told = {"exposure": exposure.describe()}
@@ -188,6 +190,7 @@ def _settings(
 
 
 def _in_groups(
+    thing: Scan,
     scan: Scan,
     exposure: Exposure,
     keep_sinogram: bool,
@@ -200,7 +203,8 @@ def _in_groups(
     groups = []
     for start in tqdm(range(0, len(scan.hu), SLICES_AT_ONCE), "expose", disable=not progress):
         part = slice(start, start + SLICES_AT_ONCE)
-        full, low, lines, blank = _take(scan.hu[part], scan.z_mm[part], exposure, where)
+        mu = attenuation(thing.hu[part], exposure.geometry, exposure.corner).to(where)
+        full, low, lines, blank = _take(mu, scan.hu[part], scan.z_mm[part], exposure)
         if not keep_sinogram:
             lines = blank = torch.empty(0)
         groups.append((full, low, lines, blank))
@@ -211,10 +215,9 @@ def _in_groups(
 
 
 def _take(
-    hu: np.ndarray, z_mm: np.ndarray, exposure: Exposure, device: torch.device
+    mu: Tensor, hu: np.ndarray, z_mm: np.ndarray, exposure: Exposure
 ) -> tuple[np.ndarray, np.ndarray, Tensor, Tensor]:
     """Full and low dose of slices ``hu`` (Z, H, W), lines (Z, views, channels) and blank scan."""
-    mu = attenuation(hu, exposure.geometry, exposure.corner).to(device)
     clean = project(mu, exposure.geometry).cpu().numpy()
     low_lines, blanks, full = np.empty_like(clean), [], hu
     added = np.empty_like(clean) if exposure.truth else None
@@ -229,9 +232,9 @@ def _take(
         low_lines[i] = _low_lines(photons, blank, place, exposure)
         blanks.append(np.atleast_2d(exposure.dose * blank).astype(np.float32))
     if added is not None:
-        full = add_lines(hu, torch.from_numpy(added).to(device), exposure)
+        full = add_lines(hu, torch.from_numpy(added).to(mu.device), exposure)
     change = np.subtract(low_lines, clean, out=clean)
-    low = add_lines(hu, torch.from_numpy(change).to(device), exposure)
+    low = add_lines(hu, torch.from_numpy(change).to(mu.device), exposure)
     if exposure.clip:
         low = stored(low)
         full = stored(full) if exposure.truth else full

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ldctlib.hallucinations.inpaint import remove_structures
-from ldctlib.hallucinations.lesions.kept import ExposedPair, around
+from ldctlib.hallucinations.lesions.exposed import ExposedPair, around
 from ldctlib.masks import Masks
 from ldctlib.physics import Exam, Sinogram, expose, imaged, project
 from ldctlib.physics.expose import is_phantom
@@ -81,7 +81,7 @@ class LesionPair:
 
         The patient with lesions is exposed. Images without them are these images minus the
         difference of the two patients, both as sharp as the kernel; line integrals without them
-        are these line integrals minus the projected difference. So the two noises are equal to
+        are these line integrals minus the projected difference, without a blur. So the two noises are equal to
         the last bit, where nature would change them: a lesion of c HU and d mm changes the photons
         behind it by about c d / 50000 of their number, and their noise by half as much, 0.15 %
         for 20 HU and 8 mm. That change is left out; it is the approximation made here.
@@ -117,12 +117,12 @@ class LesionPair:
             full=less(exam.full),
             low=less(exam.low),
             truth=exam.truth and less(exam.truth),
-            sinogram=exam.sinogram and _less_lines(exam.sinogram, sharp.hu, absent.hu),
+            sinogram=exam.sinogram and _less_lines(exam.sinogram, self.present.hu, self.absent.hu),
         )
 
 
 def _less_lines(sinogram: Sinogram, present_hu: np.ndarray, absent_hu: np.ndarray) -> Sinogram:
-    """A sinogram minus the projected difference of two images (Z, H, W)."""
+    """A sinogram minus the projected difference of two objects (Z, H, W) in HU."""
     geometry = sinogram.geometry
     added = attenuation(present_hu, geometry) - attenuation(absent_hu, geometry)
     lines = sinogram.line_integrals - project(added, geometry).to(sinogram.line_integrals)
