@@ -107,7 +107,7 @@ class LesionPair:
         if is_phantom(self.present):
             absent = imaged(absent, exam.exposure.kernel)
         sharp = exam.truth or exam.full
-        added = sharp.hu - absent.hu
+        added, lines = sharp.hu - absent.hu, exam.sinogram
 
         def less(scan: Scan) -> Scan:
             return replace(scan, hu=scan.hu - added, masks=self.absent.masks)
@@ -117,7 +117,7 @@ class LesionPair:
             full=less(exam.full),
             low=less(exam.low),
             truth=exam.truth and less(exam.truth),
-            sinogram=exam.sinogram and _less_lines(exam.sinogram, self.present.hu, self.absent.hu),
+            sinogram=lines and _less_lines(lines, self.present.hu, self.absent.hu),
         )
 
 
