@@ -81,10 +81,10 @@ class LesionPair:
 
         The patient with lesions is exposed. Images without them are these images minus the
         difference of the two patients, both as sharp as the kernel; line integrals without them
-        are these line integrals minus the projected difference, without a blur. So the two noises are equal to
-        the last bit, where nature would change them: a lesion of c HU and d mm changes the photons
-        behind it by about c d / 50000 of their number, and their noise by half as much, 0.15 %
-        for 20 HU and 8 mm. That change is left out; it is the approximation made here.
+        are these line integrals minus the projected difference, without a blur. So the two noises
+        are equal to the last bit, where nature would change them: a lesion of c HU and d mm
+        changes the photons behind it by about c d / 50000 of their number, and their noise by half
+        as much, 0.15 % for 20 HU and 8 mm. That change is left out; it is the approximation made.
 
         Args:
             dose: fraction of the full dose, in (0, 1).
