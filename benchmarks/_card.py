@@ -10,7 +10,7 @@ from _table import as_markdown
 from scipy.ndimage import uniform_filter
 from tqdm import tqdm
 
-from ldctlib.denoisers import Denoiser, Method
+from ldctlib.denoisers import ImageNetwork, Method
 from ldctlib.files import write_text
 from ldctlib.metrics import psnr, ssim
 from ldctlib.physics import Exam
@@ -65,7 +65,7 @@ and SSIM then count the better image as the worse one.
 """
 
 
-def judge(denoiser: Denoiser, exams: Iterable[tuple[str, float, Exam]]) -> list[dict]:
+def judge(denoiser: ImageNetwork, exams: Iterable[tuple[str, float, Exam]]) -> list[dict]:
     """A row for every patient, preset and dose."""
     rows = []
     for preset, dose, exam in tqdm(exams, denoiser.name):
@@ -105,7 +105,7 @@ def write_card(path: Path, method: Method, facts: dict, rows: list[dict]) -> Non
     shown["doses"] = ", ".join(f"{dose:.0%}" for dose in facts["doses"])
     shown["presets"] = ", ".join(facts["presets"])
     shown["device"] = "{cpu}, {threads} thread(s), torch {torch}".format(**facts["device"])
-    given = {k for k, v in facts["options"].items() if v != method.recipe.options.get(k)}
+    given = {k for k, v in facts["options"].items() if v != method.trainable.recipe.options.get(k)}
     text = TEXT.format(
         name=method.name,
         citation=method.citation,

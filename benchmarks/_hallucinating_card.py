@@ -10,7 +10,7 @@ import numpy as np
 from _hallucinating import PIXELS, PRESET, exposed, patient, pixel_mm, sections
 from _table import as_markdown
 
-from ldctlib.denoisers import METHODS, Denoiser, load
+from ldctlib.denoisers import METHODS, ImageNetwork, load
 from ldctlib.files import write_text
 from ldctlib.hallucinations import ExposedPair, share_kept
 from ldctlib.metrics import psnr, ssim
@@ -62,7 +62,7 @@ def judge(seed: int, method: str, name: str) -> Iterator[dict]:
                 yield about | judged(pair, network, large)
 
 
-def judged(pair: ExposedPair, network: Denoiser, lesions: set[int]) -> dict:
+def judged(pair: ExposedPair, network: ImageNetwork, lesions: set[int]) -> dict:
     """Contrast kept of whole lesions, by their labels, and the metrics of the image."""
     clean, bare = (network(exam).hu for exam in pair[:2])
     kept = share_kept(clean - bare, pair.added, pair.lesions)

@@ -96,7 +96,7 @@ def arguments(folder: Path, method: str, *, batch: int, patch: int, steps: int) 
     """What ldct-benchmark's configuration files hold, for a CPU."""
     from ldctlib.denoisers import METHODS
 
-    recipe = METHODS[method].recipe
+    recipe = METHODS[method].trainable.recipe
     return Namespace(
         trainer=method,
         datafolder=str(folder),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from _hallucinating import exposed, patient, sections
 
-from ldctlib.denoisers import Denoiser
+from ldctlib.denoisers import ImageNetwork
 from ldctlib.hallucinations import Flag, LesionPair, flag, share_kept
 from ldctlib.masks import Masks
 from ldctlib.metrics import psnr, ssim, vif
@@ -46,7 +46,7 @@ class Case:
         self.found = segment(self.present.full, tier="extended", progress=False, processes=1)
         self.best = [_best(self.found, *place) for place in inside.values()]
 
-    def records(self, network: Denoiser) -> Iterator[dict]:
+    def records(self, network: ImageNetwork) -> Iterator[dict]:
         """A record a lesion."""
         clean, bare = (network(exam).hu for exam in (self.present, self.absent))
         kept = share_kept(clean - bare, self.added, self.lesions)
@@ -90,9 +90,7 @@ def _scores(record: Flag) -> dict:
         "srmse ratio": record.srmse_denoised_hu / record.srmse_low_hu,
         "bias": abs(record.standardised_bias),
         "contrast lost": 1 - denoised / full,
-        "tolerance": bool(
-            record.srmse_denoised_hu > record.srmse_low_hu * (1 + 3 / np.sqrt(2 * record.area_px))
-        ),
+        "tolerance": record.excess > 3,
         "p": record.p,
         "kind": record.kind,
     }

@@ -3,7 +3,7 @@
     python benchmarks/campaign.py pace       how many steps of each method a core does in a second
     python benchmarks/campaign.py tune       a search for each method's hyper-parameters
     python benchmarks/campaign.py run        the trainings, on two workers
-    python benchmarks/campaign.py publish    into ldctlib/metrics/published
+    python benchmarks/campaign.py publish    into ldctlib/evaluation/published
 
 Every part can be stopped, killed and called again. Every method gets the same time on one core of
 the processor, not the same number of steps: what a larger network costs is part of what it is.
@@ -21,10 +21,11 @@ import pandas as pd
 import torch
 from _shipped import ANATOMIES, exams, trained_on, unseen, validated_on
 from _table import machine
-from train_shipped import FROM_IDENTITY, NETWORKS, RECIPES, numbers, precision_of, seconds_per_step
+from train_shipped import numbers, precision_of, seconds_per_step, short_of
 
 import ldctlib
-from ldctlib.denoisers import METHODS, Denoiser, Method, Recipe
+from ldctlib.denoisers import METHODS, ImageNetwork, Method, Range, Recipe
+from ldctlib.denoisers.short import FROM_IDENTITY
 from ldctlib.files import write_text
 from ldctlib.masks import Masks
 from ldctlib.metrics import evaluate, organ_masks
@@ -33,7 +34,6 @@ from ldctlib.physics.presets import BENCHMARK_DOSE
 from ldctlib.scans import open_scan
 from ldctlib.training import PatchSampler, Search, Validation, campaign, search
 from ldctlib.training.recipes import read_recipe, recipe_facts, write_recipe
-from ldctlib.training.spaces import Range, space_of
 
 BUILD = Path("build/campaign")
 PUBLISHED = Path(ldctlib.__file__).parent / "metrics" / "published" / "campaign"
@@ -52,8 +52,9 @@ METRICS = ("psnr", "ssim", "vif", "rmse")
 
 def method_of(name: str) -> Method:
     """The method, with the network that is trained here."""
-    method = METHODS[name]
-    return replace(method, network=partial(method.network, **NETWORKS.get(name, {})))
+    learned = METHODS[name].trainable
+    network = partial(learned.network, **short_of(name).network)
+    return METHODS[name].with_learned(network=network)
 
 
 def recipe_for(name: str, seconds: float) -> Recipe:
@@ -63,8 +64,8 @@ def recipe_for(name: str, seconds: float) -> Recipe:
 
 def base(name: str) -> Recipe:
     """Batch, patch and options: those of the shipped weights, and patches alike for all."""
-    patch = NETWORKS.get(name, {}).get("size", PATCH)
-    recipe = replace(RECIPES[name], batch=BATCH, patch=patch)
+    patch = short_of(name).network.get("size", PATCH)
+    recipe = replace(short_of(name).recipe, batch=BATCH, patch=patch)
     if name == "dugan":  # without the help of RED-CNN
         recipe = replace(recipe, options={**recipe.options, **FROM_IDENTITY})
     return recipe
@@ -81,7 +82,7 @@ def pace() -> dict[str, float]:
     for name in METHODS:
         recipe = base(name)
         sampler = PatchSampler(trained(), recipe.patch, BATCH, seed=0)
-        a_step = seconds_per_step(name, method_of(name).network(), sampler, recipe)
+        a_step = seconds_per_step(name, method_of(name).trainable.network(), sampler, recipe)
         steps[name] = round(1 / a_step, 3)
         print(name, steps[name], "steps a second", flush=True)
     write_text(path, json.dumps(steps))
@@ -136,8 +137,11 @@ def middle(exam: Exam) -> Exam:
 def judge(denoisers: dict, some: list[Exam], low_dose: bool = False) -> pd.DataFrame:
     """Every metric; the similarity of features where there are organs."""
     ready = {
-        name: Denoiser(
-            trained.method, trained.network, tiles=name in NETWORKS, precision=numbers(name)
+        name: ImageNetwork(
+            trained.method,
+            trained.network,
+            tiles=bool(short_of(name).network),
+            precision=numbers(name),
         )
         for name, trained in denoisers.items()
     }
@@ -153,7 +157,9 @@ def judge(denoisers: dict, some: list[Exam], low_dose: bool = False) -> pd.DataF
 def searched(name: str) -> Search:
     """As many short trainings for every method, over the published ranges."""
     space = {
-        key: STAND_IN.get(key, ends) for key, ends in space_of(name).items() if key not in COSTLY
+        key: STAND_IN.get(key, ends)
+        for key, ends in METHODS[name].trainable.space.items()
+        if key not in COSTLY
     }
     return search(
         method_of(name),

@@ -59,7 +59,7 @@ def main() -> None:
     record(f"dose_limit_curves{grid}", curves(found), note=f"Share of lesions lost, {note}")
 
 
-def loaded(name: str) -> denoisers.Denoiser:
+def loaded(name: str) -> denoisers.ImageNetwork:
     method, weights = VARIANTS.get(name, (name, "shipped"))
     return denoisers.load(method, weights=weights)
 

@@ -25,7 +25,7 @@ from scipy.stats import t as student
 from tqdm import tqdm
 
 from ldctlib import hallucinations, metrics, physics
-from ldctlib.denoisers import METHODS, Denoiser, Recipe
+from ldctlib.denoisers import METHODS, ImageNetwork, Recipe
 from ldctlib.files import write_arrays, write_text
 from ldctlib.masks import Masks
 from ldctlib.training import SegmentSampler, SegmentSupervised, fit
@@ -40,7 +40,7 @@ LOSSES = {
     "pixels + mean": {"segment_weight": 1.0},
     "pixels + soft maximum": {"segment_weight": 1.0, "softness": 0.01},
 }
-METHOD = replace(METHODS["cnn10"], objective=SegmentSupervised)
+METHOD = METHODS["cnn10"].with_learned(objective=SegmentSupervised)
 
 
 class Patient(NamedTuple):
@@ -113,7 +113,7 @@ def one(
     return {**judged, "blend": judge(mixed, test), "share": share, "s": seconds}
 
 
-def trained(options: dict, seed: int, steps: int, train: list[Patient]) -> Denoiser:
+def trained(options: dict, seed: int, steps: int, train: list[Patient]) -> ImageNetwork:
     sampler = SegmentSampler(
         [trained_on(p) for p in train], [p.segments for p in train], 40, 8, smallest=SMALLEST_PX
     )

@@ -26,7 +26,16 @@ from safetensors.torch import load_file
 from tqdm import tqdm
 
 import ldctlib
-from ldctlib.denoisers import METHODS, Denoiser, Method, Precision, Recipe, load, write_weights
+from ldctlib.denoisers import (
+    METHODS,
+    ImageNetwork,
+    Method,
+    Precision,
+    Recipe,
+    Short,
+    load,
+    write_weights,
+)
 from ldctlib.devices import best_device
 from ldctlib.files import write_text
 from ldctlib.training import PatchSampler, Validation, fit
@@ -35,64 +44,34 @@ WEIGHTS = Path(ldctlib.__file__).parent / "weights"
 SEED = 0
 EXACT_HU = 0.05  # weights are stored as float16 where that changes an image by less (RMS)
 
-# Short trainings: fewer and smaller patches than published, a higher learning rate that falls,
-# and losses in units of the noise, so that heads count as much as chests.
-SHORT = {"balance": 2.0, "clip": 0.3, "decay": True}
-FROM_IDENTITY = {**SHORT, "start": "identity"}
-STAND_IN = {"perceptual": "random-vgg19-shallow", "perceptual_weight": 10.0}
-# Weights of the losses after division by the noise, which makes the pixel loss about 1.
-LOSSES = {"adversarial": 0.02, "edge": 0.5, "cutmix_warm_up": 200, "critic_steps": 1}
-TILE = 128  # the side of the small TransCT
 
-
-def short(method: str, learning_rate: float, batch: int, patch: int = 64, **options) -> Recipe:
-    """A recipe with the published betas and options where nothing else is said."""
-    published = METHODS[method].recipe
-    options = {**published.options, **options}
-    return Recipe(learning_rate, batch, patch, steps=1, betas=published.betas, options=options)
-
-
-RECIPES = {
-    "cnn10": short("cnn10", 3e-4, batch=8, **FROM_IDENTITY),
-    "redcnn": short("redcnn", 2e-4, batch=4, **FROM_IDENTITY),
-    "wganvgg": short("wganvgg", 3e-4, batch=4, **FROM_IDENTITY, **STAND_IN),
-    "resnet": short("resnet", 3e-4, batch=4, **FROM_IDENTITY),
-    # Quadratic neurons overflow: 1e-4 after 2500 steps, this rate within 4848 of a longer plan.
-    # Trained with --steps 4000.
-    "qae": short("qae", 5e-5, batch=16, patch=36, **FROM_IDENTITY),
-    "dugan": short("dugan", 5e-5, batch=4, **SHORT, **LOSSES),
-    "transct": short("transct", 3e-4, batch=4, patch=TILE, **SHORT),
-    "bilateral": short("bilateral", 1e-2, batch=4, **SHORT, range_rate=1e-2, sigma_r=0.1),
-}
-# Options of the network, where it is not the published one.
-NETWORKS = {"transct": {"size": TILE}}
-# Two judges of 57 million weights each leave time for a few hundred steps: not enough to begin
-# with nothing. The generator is the network of RED-CNN, and begins with its weights.
-BEGIN_WITH = {"dugan": "redcnn"}
-# Without a skip connection bfloat16 would round the whole image to steps of up to 4 HU.
-BFLOAT16 = {"redcnn", "resnet", "dugan"}
+def short_of(name: str) -> Short:
+    """How this method is trained here."""
+    short = METHODS[name].trainable.short
+    assert short is not None, f"{name} comes without weights"
+    return short
 
 
 def precision_of(name: str) -> str:
-    return "bfloat16" if name in BFLOAT16 else "float32"
+    return "bfloat16" if short_of(name).bfloat16 else "float32"
 
 
 def numbers(name: str) -> Precision:
     """The same, as networks want it said."""
-    return Precision(torch.bfloat16 if name in BFLOAT16 else None, channels_last=True)
+    return Precision(torch.bfloat16 if short_of(name).bfloat16 else None, channels_last=True)
 
 
 def chosen(name: str) -> Method:
     """The method, with the network that is trained here."""
-    method = METHODS[name]
-    return replace(method, network=partial(untrained, name))
+    return METHODS[name].with_learned(network=partial(untrained, name))
 
 
 def untrained(name: str) -> torch.nn.Module:
     """The network as its training begins."""
-    if name in BEGIN_WITH:
-        return load(BEGIN_WITH[name], device="cpu").network.requires_grad_(True)
-    return METHODS[name].network(**NETWORKS.get(name, {}))
+    short = short_of(name)
+    if short.begin_with:
+        return load(short.begin_with, device="cpu").network.requires_grad_(True)
+    return METHODS[name].trainable.network(**short.network)
 
 
 def prepare(options: argparse.Namespace) -> None:
@@ -105,11 +84,11 @@ def prepare(options: argparse.Namespace) -> None:
 
 def train(options: argparse.Namespace) -> None:
     """Train, or go on training, until the planned steps are done."""
-    recipe, folder = RECIPES[options.method], BUILD / options.method
+    recipe, folder = short_of(options.method).recipe, BUILD / options.method
     pairs = (exam for *_, exam in exams(trained_on(), train=True))
     sampler = PatchSampler(pairs, recipe.patch, recipe.batch, SEED, best_device())
     judged = (exam for *_, exam in exams(validated_on()))
-    side = NETWORKS.get(options.method, {}).get("size", 256)
+    side = short_of(options.method).network.get("size", 256)
     validation = Validation(judged, slices=1, patch=side)
     recipe = replace(recipe, steps=planned_steps(options, sampler, folder / "plan.json"))
     show({"steps": recipe.steps, **validation.of_low_dose()})
@@ -147,9 +126,9 @@ def seconds_per_step(
 ) -> float:
     """Of the processor, or on a GPU of the clock; the median of steps that take three seconds."""
     clock = time.perf_counter if sampler.device.type == "cuda" else time.process_time
-    objective = METHODS[name].objective(
+    objective = METHODS[name].trainable.objective(
         network,
-        recipe or RECIPES[name],
+        recipe or short_of(name).recipe,
         device=sampler.device,
         precision=numbers(name),
         seed=SEED,
@@ -167,7 +146,8 @@ def card(options: argparse.Namespace) -> None:
     folder = BUILD / options.method
     trained = load_best(options.method, folder / "best.safetensors")
     target = WEIGHTS / f"{options.method}.safetensors"
-    recipe = RECIPES[options.method]
+    short = short_of(options.method)
+    recipe = short.recipe
     facts = {
         **json.loads((folder / "plan.json").read_text()),
         "batch": recipe.batch,
@@ -181,10 +161,10 @@ def card(options: argparse.Namespace) -> None:
         "presets": PRESETS,
         "doses": DOSES,
     }
-    if options.method in BEGIN_WITH:
-        facts["began with the weights of"] = BEGIN_WITH[options.method]
-    if options.method in NETWORKS:
-        facts |= {"network": NETWORKS[options.method], "tiles": True}
+    if short.begin_with:
+        facts["began with the weights of"] = short.begin_with
+    if short.network:
+        facts |= {"network": dict(short.network), "tiles": True}
     stored = store(trained, target, facts)
     rows = judge(load(options.method, weights=target), exams(unseen()))
     write_card(
@@ -192,14 +172,14 @@ def card(options: argparse.Namespace) -> None:
     )
 
 
-def load_best(name: str, path: Path) -> Denoiser:
+def load_best(name: str, path: Path) -> ImageNetwork:
     """The trained network; the file does not say what network it is, where it is another one."""
     network = untrained(name)
     network.load_state_dict(load_file(path))
-    return Denoiser(METHODS[name], network, tiles=name in NETWORKS)
+    return ImageNetwork(METHODS[name], network, tiles=bool(short_of(name).network))
 
 
-def store(trained: Denoiser, target: Path, facts: dict) -> str:
+def store(trained: ImageNetwork, target: Path, facts: dict) -> str:
     """Write the weights as float16 if that is exact enough; says which it was."""
     _, _, exam = next(exams(unseen()))
     hu = exam.low.hu[0, 128:384, 128:384]
@@ -232,7 +212,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("part", choices=("prepare", "train", "card"))
-    parser.add_argument("method", nargs="?", choices=RECIPES)
+    parser.add_argument("method", nargs="?", choices=METHODS)
     parser.add_argument("--minutes", type=float, default=30.0, help="of training")
     parser.add_argument("--steps", type=int, help="instead of minutes")
     options = parser.parse_args()

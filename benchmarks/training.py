@@ -83,7 +83,7 @@ def compare(folder: Path, exams: list[Exam], rounds: int, clock: str) -> list[di
         check = Validation([exams[2]], slices=1, patch=max(patch, 64))
         sampler = TimedSampler(exams, patch=patch, batch=batch)
         sampler.clock = CLOCKS[clock]
-        recipe = replace(METHODS[method].recipe, batch=batch, patch=patch)
+        recipe = replace(METHODS[method].trainable.recipe, batch=batch, patch=patch)
         chosen = choose_precision("auto", METHODS[method], recipe, torch.device("cpu"))
         seconds: dict[str, list[float]] = {"theirs": [], "float32": [], "auto": []}
         for _ in range(rounds):  # alternating, so that all meet the same load of the machine

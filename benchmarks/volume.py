@@ -84,7 +84,7 @@ def volumes(folder: Path, slices: int, size: int) -> dict[str, Path]:
 
 
 def exposed(
-    network: denoisers.Denoiser, seed: int, shape: tuple[int, int, int]
+    network: denoisers.ImageNetwork, seed: int, shape: tuple[int, int, int]
 ) -> dict[str, np.ndarray]:
     """One phantom at full dose, at a tenth of it, and denoised, (Z, H, W) in HU each."""
     scan = scans.open_scan(

@@ -10,7 +10,7 @@ import torch
 
 import ldctlib
 from ldctlib import cli
-from ldctlib.denoisers import Denoiser, load, network, write_weights
+from ldctlib.denoisers import ImageNetwork, load, network, write_weights
 from ldctlib.scans import open_scan, write_dicom
 from ldctlib.scans.write_volume import write_volume
 from ldctlib.units import Normalization
@@ -89,7 +89,7 @@ def test_denoise_dicom_and_arrays(tmp_path, scan, weights):
 
 def test_a_phantom_by_name_and_seed(tmp_path, monkeypatch):
     seen, asked = [], []
-    monkeypatch.setattr(Denoiser, "denoise", lambda self, scan: seen.append(scan) or scan)
+    monkeypatch.setattr(ImageNetwork, "denoise", lambda self, scan: seen.append(scan) or scan)
     monkeypatch.setattr(cli.denoise, "write", lambda *_: None)
     monkeypatch.setattr("ldctlib.denoisers.load", lambda *a, **k: load("cnn10", weights=None))
     small = open_scan("phantom-head", shape=(1, 32, 32))

@@ -35,9 +35,9 @@ def run(options: argparse.Namespace) -> None:
     outcome = campaign(
         options.methods,
         options.seeds,
-        exams_of(options.scans, options),
-        exams_of(options.validation, options),
-        test=exams_of(options.test, options) if options.test else None,
+        exams_of(options.scans, options, options.methods),
+        exams_of(options.validation, options, options.methods),
+        test=exams_of(options.test, options, options.methods) if options.test else None,
         folder=options.out,
         recipes=dict(read_recipe(Path(file)) for file in options.recipes),
         steps=options.steps,

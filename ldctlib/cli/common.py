@@ -36,15 +36,20 @@ def open_source(source: str, **options: Any) -> Any:
     return open_scan(source, **{key: v for key, v in options.items() if v is not None})
 
 
-def exams_of(sources: Sequence[str], options: argparse.Namespace, seed: int = 0) -> list[Any]:
-    """Every scan at every dose, named by both."""
+def exams_of(
+    sources: Sequence[str], options: argparse.Namespace, methods: Sequence[str], seed: int = 0
+) -> list[Any]:
+    """Every scan at every dose, named by both; with what these methods need of it."""
+    from ldctlib.denoisers import needs_sinogram
+    from ldctlib.denoisers.registry import method
     from ldctlib.physics import expose
 
+    keep = needs_sinogram(*map(method, methods))
     exams = []
     for source in sources:
         scan = open_source(source)
         for dose in options.dose:
-            exam = expose(scan, dose=dose, preset=options.preset, seed=seed)
+            exam = expose(scan, dose, seed, preset=options.preset, keep_sinogram=keep)
             name = f"{source} at {dose:.0%}"
             exams.append(replace(exam, full=replace(exam.full, name=name)))
     return exams

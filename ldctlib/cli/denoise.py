@@ -17,24 +17,38 @@ def add_arguments(add: Any) -> None:
     add("--method", required=True, help=METHODS)
     add("--weights", default="shipped", metavar="FILE", help="instead of the shipped ones")
     add("--series", help="UID or number, where a DICOM folder holds several series")
+    add("--dose", type=float, help="expose the scan at this fraction of its dose first")
     add("--spacing-mm", type=float, nargs=3, metavar=("DZ", "DY", "DX"), help="of a .npy file")
     add("--device", help=DEVICE)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Denoise a scan with a trained network, on the scan's own grid."""
-    from ldctlib.denoisers import load
+    """Denoise a scan, on the scan's own grid."""
+    from ldctlib.denoisers import ImageNetwork, load
 
     target = Path(options.target)
     if target.is_file() or (target.is_dir() and any(target.iterdir())):
         raise FileExistsError(f"{target} is there already; name a new file or folder.")
     denoiser = load(options.method, weights=options.weights, device=options.device)
+    if options.dose is None and not isinstance(denoiser, ImageNetwork):
+        raise ValueError(
+            f"{denoiser.name} must know how a scan was measured, and images do not say it: "
+            "--dose 0.25 exposes the scan first."
+        )
     scan = open_source(options.source, series=options.series, spacing_mm=options.spacing_mm)
-    write(denoiser.denoise(scan), target, Path(options.source))
+    done = _denoised(denoiser, scan, options.dose)
+    write(done, target, Path(options.source), denoiser.name)
     print(f"{scan.name}: {len(scan.hu)} slices, denoised with {denoiser.name}, are in {target}")
 
 
-def write(scan: Any, target: Path, source: Path) -> None:
+def _denoised(denoiser: Any, scan: Any, dose: float | None) -> Any:
+    """The scan denoised as it is, or after its exposure at a lower dose."""
+    from ldctlib.physics import expose
+
+    return denoiser.denoise(scan) if dose is None else denoiser(expose(scan, dose))
+
+
+def write(scan: Any, target: Path, source: Path, method: str) -> None:
     """Write a denoised scan the way the target's name says."""
     from ldctlib.scans import write_dicom
     from ldctlib.scans.volumes import SUFFIXES
@@ -45,5 +59,5 @@ def write(scan: Any, target: Path, source: Path) -> None:
     if target.suffix == ".npy" or target.name.lower().endswith(SUFFIXES):
         write_volume(scan, target, like=source if is_volume else None)
     else:
-        method = f"Denoised with {scan.provenance['denoiser']}, ldctlib {ldctlib.__version__}"
-        write_dicom(scan, target, template=source if is_dicom else None, derivation=method)
+        told = f"Denoised with {method}, ldctlib {ldctlib.__version__}"
+        write_dicom(scan, target, template=source if is_dicom else None, derivation=told)

@@ -84,7 +84,7 @@ def _on_scans(denoisers: Mapping[str, Any], options: argparse.Namespace) -> Any:
 
     asked = {"metrics": options.metrics} if options.metrics else {}
     bar = sys.stderr.isatty()
-    return judge(denoisers, _exams(options), progress=bar, **asked)
+    return judge(denoisers, _exams(options, denoisers), progress=bar, **asked)
 
 
 def _on_mayo(denoisers: Mapping[str, Any], options: argparse.Namespace) -> Any:
@@ -105,18 +105,21 @@ def _on_mayo(denoisers: Mapping[str, Any], options: argparse.Namespace) -> Any:
     return table
 
 
-def _exams(options: argparse.Namespace) -> Iterator[Any]:
+def _exams(options: argparse.Namespace, denoisers: Mapping[str, Any]) -> Iterator[Any]:
     """Every scan at the dose, named as on the command line, one at a time."""
+    from ldctlib.denoisers import needs_sinogram
     from ldctlib.physics import expose
     from ldctlib.scans import read_masks
 
+    keep = needs_sinogram(*denoisers.values())
     for i, source in enumerate(options.scans):
         scan = open_source(source)
         if options.anatomy:
             scan = replace(scan, anatomy=options.anatomy)
         if options.masks:
             scan = replace(scan, masks={"organs": read_masks(options.masks[i], scan)})
-        exam = expose(scan, options.dose, options.seed + i, preset=options.preset)
+        seed, preset = options.seed + i, options.preset
+        exam = expose(scan, options.dose, seed, preset=preset, keep_sinogram=keep)
         yield replace(exam, full=replace(exam.full, name=source))
 
 

@@ -30,8 +30,8 @@ def run(options: argparse.Namespace) -> None:
 
     found = search(
         options.method,
-        exams_of(options.scans, options),
-        exams_of(options.validation, options),
+        exams_of(options.scans, options, [options.method]),
+        exams_of(options.validation, options, [options.method]),
         trials=options.trials,
         budget=options.budget,
         storage=options.out / "trials.log",

@@ -16,7 +16,11 @@ def add_arguments(add: Any) -> None:
     add("--out", required=True, type=Path, metavar="FOLDER", help="the same call continues there")
     add("--steps", type=int, help="updates; as published if not given")
     add("--batch", type=int, help="patches a step; as published if not given")
-    add("--patch", type=int, help="their side in pixels; as published if not given")
+    add(
+        "--patch",
+        type=int,
+        help="their side, pixels or views; as published if not given",
+    )
     add("--learning-rate", type=float, help="as published if not given")
     add("--perceptual", help="network of the perceptual loss: vgg19, or a stand-in for it")
     add("--validate-every", type=int, default=500, metavar="STEPS")
@@ -31,12 +35,13 @@ def run(options: argparse.Namespace) -> None:
     from ldctlib.denoisers.registry import method
     from ldctlib.training import fit
 
+    published = method(options.method).trainable.recipe
     asked = asked_for(options, "batch", "patch", "learning_rate")
     fit(
         options.method,
-        exams_of(options.scans, options, options.seed),
-        exams_of(options.validation, options, options.seed),
-        recipe=replace(method(options.method).recipe, **asked),
+        exams_of(options.scans, options, [options.method], options.seed),
+        exams_of(options.validation, options, [options.method], options.seed),
+        recipe=replace(published, **asked),
         steps=options.steps,
         seed=options.seed,
         device=options.device,

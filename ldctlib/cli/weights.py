@@ -25,6 +25,9 @@ def run(options: argparse.Namespace) -> None:
         print(file.with_suffix(".md").read_text("utf-8"))
         return
     for name in available():
+        if method(name).learned is None:
+            print(f"{name:9}     none needed  {method(name).citation}")
+            continue
         try:
             print(f"{name:9} {_size(shipped_weights(name))}  {method(name).citation}")
         except FileNotFoundError:

@@ -15,8 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ldctlib.denoisers.method import Method, Recipe
+from ldctlib.denoisers.method import Learned, Method, Recipe
 from ldctlib.denoisers.objective import Supervised
+from ldctlib.denoisers.short import SHORT, Short, shortened
+from ldctlib.denoisers.space import USUAL, Range
 
 SMALLEST_WINDOW = 5
 # What the published training began with, whatever its configuration said.
@@ -135,22 +137,36 @@ class TwoRates(Supervised):
         )
 
 
+PUBLISHED = Recipe(
+    learning_rate=4.001423666414552e-5,
+    batch=2,
+    patch=121,
+    steps=75000,
+    options={
+        "range_rate": 0.003555342304006777,
+        "sigma_xyz": 0.486467,
+        "sigma_r": 0.952656,
+    },
+)
 METHOD = Method(
     name="bilateral",
-    network=Network,
-    objective=TwoRates,
-    recipe=Recipe(
-        learning_rate=4.001423666414552e-5,
-        batch=2,
-        patch=121,
-        steps=75000,
-        options={
-            "range_rate": 0.003555342304006777,
-            "sigma_xyz": 0.486467,
-            "sigma_r": 0.952656,
-        },
-    ),
-    margin=6,
-    channels=8,
+    label="Bilateral",
+    year=2022,
     citation="Wagner et al. 2022, https://doi.org/10.1002/mp.15718",
+    learned=Learned(
+        network=Network,
+        objective=TwoRates,
+        recipe=PUBLISHED,
+        margin=6,
+        channels=8,
+        # of the sigmas only what was found is published: their ranges are this library's
+        space={
+            **USUAL,
+            "range_rate": Range(1e-5, 1e-2, log=True),
+            "sigma_xyz": Range(0.01, 1),
+            "sigma_r": Range(0.01, 1),
+        },
+        published_sha256="3e0722758e31c92fd11cc8bb9f5d2e93714a885bbe21183228fbe8946e79d5ff",
+        short=Short(shortened(PUBLISHED, 1e-2, batch=4, **SHORT, range_rate=1e-2, sigma_r=0.1)),
+    ),
 )

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ldctlib.denoisers.method import Method, Recipe
+from ldctlib.denoisers.method import Learned, Method, Recipe
 from ldctlib.denoisers.objective import Supervised
+from ldctlib.denoisers.short import FROM_IDENTITY, Short, shortened
 
 
 class Network(nn.Module):
@@ -39,12 +40,19 @@ class Network(nn.Module):
         return x
 
 
+PUBLISHED = Recipe(learning_rate=1.5837006124497214e-4, batch=68, patch=92, steps=87000)
 METHOD = Method(
     name="cnn10",
-    network=Network,
-    objective=Supervised,
-    recipe=Recipe(learning_rate=1.5837006124497214e-4, batch=68, patch=92, steps=87000),
-    margin=7,
-    channels=160,
+    label="CNN-10",
+    year=2017,
     citation="Chen et al. 2017, https://doi.org/10.1364/BOE.8.000679",
+    learned=Learned(
+        network=Network,
+        objective=Supervised,
+        recipe=PUBLISHED,
+        margin=7,
+        channels=160,
+        published_sha256="ee96e494c8eda02e946464df29cf43c14163e63bc4b1df6d8907ee33a1a18c3e",
+        short=Short(shortened(PUBLISHED, 3e-4, batch=8, **FROM_IDENTITY)),
+    ),
 )

@@ -16,9 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ldctlib.denoisers.method import Method, Recipe
+from ldctlib.denoisers.method import Learned, Method, Recipe
 from ldctlib.denoisers.objective import Supervised, noise_scale, set_rate, shorten_gradient
 from ldctlib.denoisers.redcnn import Network
+from ldctlib.denoisers.short import SHORT, Short, shortened
+from ldctlib.denoisers.space import BETA1, CRITIC_STEPS, USUAL, Range
 from ldctlib.denoisers.unet import Discriminator
 
 Scores: TypeAlias = "tuple[Tensor, Tensor]"
@@ -177,28 +179,62 @@ class DualDomain(Supervised):
         return {"loss": loss.detach(), "pixel": pixel.detach(), "adversarial": adversarial.detach()}
 
 
+PUBLISHED = Recipe(
+    learning_rate=1.2436216786633454e-5,
+    batch=92,
+    patch=128,
+    steps=34000,
+    betas=(0.653411010331042, 0.999),
+    options={
+        "adversarial": 0.080335201069619,
+        "cutmix": 2.647865385857211,
+        "edge": 27.81452397771084,
+        "pixel": 1.0,
+        "cutmix_probability": 0.5,
+        "cutmix_warm_up": 7615,
+        "critic_steps": 2,
+    },
+)
 METHOD = Method(
     name="dugan",
-    network=Network,
-    objective=DualDomain,
-    recipe=Recipe(
-        learning_rate=1.2436216786633454e-5,
-        batch=92,
-        patch=128,
-        steps=34000,
-        betas=(0.653411010331042, 0.999),
-        options={
-            "adversarial": 0.080335201069619,
-            "cutmix": 2.647865385857211,
-            "edge": 27.81452397771084,
-            "pixel": 1.0,
-            "cutmix_probability": 0.5,
-            "cutmix_warm_up": 7615,
-            "critic_steps": 2,
-        },
-    ),
-    margin=20,
-    smallest=21,
-    channels=480,
+    label="DU-GAN",
+    year=2021,
     citation="Huang et al. 2022, https://doi.org/10.1109/TIM.2021.3128703",
+    learned=Learned(
+        network=Network,
+        objective=DualDomain,
+        recipe=PUBLISHED,
+        margin=20,
+        channels=480,
+        smallest=21,
+        space={
+            **USUAL,
+            "beta1": BETA1,
+            # six halvings in its discriminator leave nothing of a smaller patch
+            "patch": Range(64, 128, whole=True),
+            "adversarial": Range(0, 1),
+            "cutmix": Range(0, 10),
+            "cutmix_warm_up": Range(0, 10_000, whole=True),
+            "edge": Range(0, 40),
+            "critic_steps": CRITIC_STEPS,
+        },
+        published_sha256="c6faad8376994fe22eadc0a723f81705fda6f435f40ef0f999666e871216ac5e",
+        # Two judges of 57 million weights each leave time for a few hundred steps: not enough to
+        # begin with nothing. The weights of the losses are those after division by the noise,
+        # which makes the pixel loss about 1.
+        short=Short(
+            shortened(
+                PUBLISHED,
+                5e-5,
+                batch=4,
+                **SHORT,
+                adversarial=0.02,
+                edge=0.5,
+                cutmix_warm_up=200,
+                critic_steps=1,
+            ),
+            bfloat16=True,
+            begin_with="redcnn",
+        ),
+    ),
 )

@@ -1,72 +1,20 @@
-"""What a learned method consists of: a network, the objective that trains it, a recipe."""
+"""The home of a method: all that is known of it, in one place."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-AnyModule = TypeVar("AnyModule", bound=nn.Module)
+from ldctlib.denoisers.denoiser import Denoiser, Needs
+from ldctlib.denoisers.recipe import Precision, Recipe
+from ldctlib.denoisers.short import Short
+from ldctlib.denoisers.space import USUAL, Space
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """Hyper-parameters of one training.
-
-    Args:
-        learning_rate: of Adam.
-        batch: patches a step.
-        patch: side of a patch in pixels.
-        steps: number of updates.
-        betas: of Adam.
-        options: whatever else the method's objective reads, by name.
-    """
-
-    learning_rate: float
-    batch: int
-    patch: int
-    steps: int
-    betas: tuple[float, float] = (0.9, 0.999)
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if not self.learning_rate > 0 or min(self.batch, self.patch, self.steps) < 1:
-            raise ValueError(f"Learning rate, batch, patch and steps must be positive: {self}.")
-        object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
-
-
-@dataclass(frozen=True)
-class Precision:
-    """How a network computes on a device; the default is plain float32.
-
-    Args:
-        autocast: type of the matrix products (float16, bfloat16), or None for float32 throughout.
-        channels_last: store images with the channel as the fastest axis.
-    """
-
-    autocast: torch.dtype | None = None
-    channels_last: bool = False
-
-    def prepare(self, module: AnyModule) -> AnyModule:
-        """The same module with its weights in this memory format."""
-        if self.channels_last:
-            return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
-        return module
-
-    def images(self, batch: Tensor) -> Tensor:
-        """A batch (N, C, H, W) in this memory format."""
-        return batch.contiguous(memory_format=torch.channels_last) if self.channels_last else batch
-
-    def context(self, device: torch.device) -> AbstractContextManager[Any]:
-        """The autocast context of a forward pass."""
-        if self.autocast is None:
-            return nullcontext()
-        return torch.autocast(device.type, dtype=self.autocast)
+__all__ = ["Learned", "Method", "Objective", "Precision", "Recipe"]
 
 
 class Objective(Protocol):
@@ -85,8 +33,12 @@ class Objective(Protocol):
         **options: Any,
     ) -> None: ...
 
-    def step(self, low: Tensor, full: Tensor) -> dict[str, Tensor]:
-        """One update on normalised patches (N, 1, P, P); named losses, detached."""
+    @property
+    def step(self) -> Callable[..., dict[str, Tensor]]:
+        """``step(*batch)``: one update on what the method's sampler draws; named losses, detached.
+
+        Of `PatchSampler` and `SinogramSampler` that is ``step(low, full)``, both (N, 1, P, P).
+        """
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -99,25 +51,83 @@ class Objective(Protocol):
 
 
 @dataclass(frozen=True)
-class Method:
-    """One line of the registry.
+class Learned:
+    """What a method learns, and how.
 
     Args:
-        name: "redcnn", …
-        network: class of the network; callable without arguments.
+        network: class of the network; callable without arguments. What it maps to what depends on
+            the domain: see `ImageNetwork`, `SinogramNetwork`, `DualNetwork`.
         objective: class of the objective.
         recipe: published hyper-parameters.
         margin: receptive field to one side, in pixels: how far a pixel sees.
         channels: feature maps that are in memory at the same time, at most.
         smallest: least side of an image in pixels.
+        sampler: what it is trained on: a name in `training.SAMPLERS`, or anything that is called
+            with (exams, patch, batch, seed, device) and gives a `training.Sampler`.
+        space: what a search for hyper-parameters may choose from.
+        published_sha256: of the weights that ldct-benchmark published; None if it did not.
+        short: how the weights that come with the library are trained; None if there are none.
+    """
+
+    network: Callable[..., nn.Module]
+    objective: type[Objective]
+    recipe: Recipe
+    margin: int = 0
+    channels: int = 64
+    smallest: int = 1
+    sampler: str | Callable[..., Any] = "patches"
+    space: Space = field(default_factory=lambda: USUAL)
+    published_sha256: str | None = None
+    short: Short | None = None
+
+
+@dataclass(frozen=True)
+class Method:
+    """One line of the registry.
+
+    Args:
+        name: "redcnn", …
+        label: what readers call it; the name if not given.
+        year: when it first appeared; None of one that was not published.
         citation: of the paper.
+        needs: what it reads of an exam: "image", "sinogram" or "both".
+        learned: its network and how that is trained; None of an algorithm without weights.
+        build: makes the denoiser of such an algorithm; called with its options.
+
+    Raises:
+        ValueError: it has neither of the last two, or both.
     """
 
     name: str
-    network: type[nn.Module]
-    objective: type[Objective]
-    recipe: Recipe
-    margin: int
-    channels: int
-    smallest: int = 1
+    label: str = ""
+    year: int | None = None
     citation: str = ""
+    needs: Needs = "image"
+    learned: Learned | None = None
+    build: Callable[..., Denoiser] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.learned is None) == (self.build is None):
+            raise ValueError(f"{self.name} is either learned or built by a function, not both.")
+        if not self.label:
+            object.__setattr__(self, "label", self.name)
+
+    @property
+    def trainable(self) -> Learned:
+        """What is learned.
+
+        Raises:
+            ValueError: it is an algorithm without weights.
+        """
+        if self.learned is None:
+            raise ValueError(f"{self.name} is an algorithm without weights: nothing is trained.")
+        return self.learned
+
+    def with_learned(self, **changes: Any) -> Method:
+        """The same method with another network, objective, recipe, … see `Learned`.
+
+        >>> from ldctlib.denoisers import METHODS
+        >>> METHODS["cnn10"].with_learned(margin=9).trainable.margin
+        9
+        """
+        return replace(self, learned=replace(self.trainable, **changes))

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ldctlib.denoisers.method import Method, Recipe
+from ldctlib.denoisers.method import Learned, Method, Recipe
 from ldctlib.denoisers.objective import Supervised
+from ldctlib.denoisers.short import FROM_IDENTITY, Short, shortened
 
 
 class Network(nn.Module):
@@ -56,13 +57,20 @@ class Network(nn.Module):
         return x + change
 
 
+PUBLISHED = Recipe(learning_rate=9.583417460320728e-5, batch=73, patch=128, steps=93000)
 METHOD = Method(
     name="redcnn",
-    network=Network,
-    objective=Supervised,
-    recipe=Recipe(learning_rate=9.583417460320728e-5, batch=73, patch=128, steps=93000),
-    margin=20,
-    smallest=21,
-    channels=480,
+    label="RED-CNN",
+    year=2017,
     citation="Chen et al. 2017, https://doi.org/10.1109/TMI.2017.2715284",
+    learned=Learned(
+        network=Network,
+        objective=Supervised,
+        recipe=PUBLISHED,
+        margin=20,
+        channels=480,
+        smallest=21,
+        published_sha256="058ae58264a00116e5620ed88047e687c7e93c8b732bfd6d7796e76bae0c74f3",
+        short=Short(shortened(PUBLISHED, 2e-4, batch=4, **FROM_IDENTITY), bfloat16=True),
+    ),
 )

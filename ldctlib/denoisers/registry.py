@@ -19,10 +19,10 @@ from ldctlib.denoisers import (
     wganvgg,
 )
 from ldctlib.denoisers.denoiser import Denoiser
+from ldctlib.denoisers.domains import denoiser_of
 from ldctlib.denoisers.method import Method
 from ldctlib.denoisers.published import published_weights
 from ldctlib.denoisers.weights import read_weights, shipped_weights, variants
-from ldctlib.units import Normalization
 
 # In the order of the published benchmark's tables.
 MODULES = (cnn10, redcnn, wganvgg, resnet, qae, dugan, transct, bilateral)
@@ -49,10 +49,10 @@ def network(name: str, *, seed: int = 0, **options: Any) -> nn.Module:
     >>> sum(p.numel() for p in network("cnn10").parameters())
     24513
     """
-    kind = method(name)
+    learned = method(name).trainable
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return kind.network(**options)
+        return learned.network(**options)
 
 
 def load(
@@ -61,6 +61,7 @@ def load(
     device: torch.device | str | None = None,
     *,
     tiles: bool = False,
+    **options: Any,
 ) -> Denoiser:
     """A denoiser that is ready to use.
 
@@ -69,18 +70,29 @@ def load(
         weights: "shipped"; a name of `weights.variants`, for a network that hallucinates on
             purpose; "ldct-benchmark", which downloads what that project published; a file of
             `write_weights`; a checkpoint of ldct-benchmark or a bare state dict (``.pt``); or
-            None for an untrained network.
-        device: the best available if None.
+            None for an untrained network. An algorithm without weights is ready with None, and
+            with "shipped".
+        device: of a network; the best available if None.
         tiles: let a network that takes one size only (TransCT) work on tiles of that size.
+        options: of an algorithm without weights.
+
+    Returns:
+        A `Denoiser`; of a learned method an `ImageNetwork`, `SinogramNetwork` or `DualNetwork`.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or holds the weights of another method.
+        ValueError: the file is damaged, or holds the weights of another method; or the method has
+            no weights, or no options.
 
     >>> load("redcnn", weights=None, device="cpu")
-    Denoiser('redcnn', untrained, cpu)
+    ImageNetwork('redcnn', untrained, cpu)
     """
-    kind, normalization, source = method(name), Normalization.benchmark(), "untrained"
+    kind = method(name)
+    if kind.learned is None:
+        return _built(kind, weights, options)
+    if options:
+        raise ValueError(f"{name} is a network, and has no option {', '.join(options)}.")
+    normalization, source = None, "untrained"
     if weights is None:
         net = network(name)
     else:
@@ -88,11 +100,21 @@ def load(
         file = read_weights(path, METHODS, name)
         net = network(name, **file.network_options)
         net.load_state_dict(file.state)
-        normalization = file.normalization or normalization
+        normalization = file.normalization
         tiles = tiles or file.facts.get("tiles", False)
-    return Denoiser(
-        kind, net, normalization=normalization, source=source, device=device, tiles=tiles
-    )
+    settings: dict[str, Any] = {"source": source, "device": device, "tiles": tiles}
+    return denoiser_of(kind, net, normalization=normalization, **settings)
+
+
+def _built(kind: Method, weights: str | Path | None, options: dict[str, Any]) -> Denoiser:
+    """An algorithm without weights."""
+    assert kind.build is not None
+    if weights not in (None, "shipped"):
+        raise ValueError(
+            f"{kind.name} is an algorithm without weights, and {weights} is not for it: "
+            f"load({kind.name!r})."
+        )
+    return kind.build(**options)
 
 
 def _found(name: str, weights: str | Path) -> tuple[Path, str]:
@@ -100,7 +122,7 @@ def _found(name: str, weights: str | Path) -> tuple[Path, str]:
     if weights == "shipped":
         return shipped_weights(name), weights
     if weights == "ldct-benchmark":
-        return published_weights(name), weights
+        return published_weights(method(name)), weights
     path = Path(weights)
     if weights in variants(name) or (isinstance(weights, str) and _is_name(path)):
         return shipped_weights(name, str(weights)), str(weights)
@@ -113,13 +135,13 @@ def _is_name(path: Path) -> bool:
 
 
 def method(name: str) -> Method:
-    """The entry of a method: network, objective, published recipe.
+    """The entry of a method.
 
     Raises:
         ValueError: there is none of this name.
 
-    >>> method("redcnn").recipe.batch
-    73
+    >>> method("redcnn").label
+    'RED-CNN'
     """
     if name not in METHODS:
         raise ValueError(f"No denoiser is called {name!r}; there are {', '.join(METHODS)}.")

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ldctlib.denoisers.method import Method, Recipe
+from ldctlib.denoisers.method import Learned, Method, Recipe
 from ldctlib.denoisers.objective import Supervised
+from ldctlib.denoisers.short import FROM_IDENTITY, Short, shortened
 
 
 class Block(nn.Module):
@@ -65,12 +66,19 @@ class Network(nn.Module):
         return x - noise
 
 
+PUBLISHED = Recipe(learning_rate=1e-4, batch=64, patch=64, steps=20000)
 METHOD = Method(
     name="resnet",
-    network=Network,
-    objective=Supervised,
-    recipe=Recipe(learning_rate=1e-4, batch=64, patch=64, steps=20000),
-    margin=25,
-    channels=640,
+    label="ResNet",
+    year=2018,
     citation="Missert et al. 2018, CT Meeting, pp. 399-402",
+    learned=Learned(
+        network=Network,
+        objective=Supervised,
+        recipe=PUBLISHED,
+        margin=25,
+        channels=640,
+        published_sha256="4fe7137fe5abe7c381d746914528eaf23f061204580d8f027faf4d5eaaca6714",
+        short=Short(shortened(PUBLISHED, 3e-4, batch=4, **FROM_IDENTITY), bfloat16=True),
+    ),
 )

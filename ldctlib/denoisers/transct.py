@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ldctlib.denoisers.method import Method, Recipe
+from ldctlib.denoisers.method import Learned, Method, Recipe
 from ldctlib.denoisers.objective import Supervised
+from ldctlib.denoisers.short import SHORT, Short, shortened
+from ldctlib.denoisers.space import USUAL
 
 SIZE = 512
 SLOPE = 0.2
@@ -187,13 +189,26 @@ class Network(nn.Module):
         return out
 
 
+SHORT_SIZE = 128  # the side of the small one that comes with the library
+PUBLISHED = Recipe(learning_rate=2.3978185694166783e-5, batch=16, patch=SIZE, steps=90000)
 METHOD = Method(
     name="transct",
-    network=Network,
-    objective=Supervised,
-    recipe=Recipe(learning_rate=2.3978185694166783e-5, batch=16, patch=SIZE, steps=90000),
-    margin=SIZE,
-    channels=256,
-    smallest=SIZE,
+    label="TransCT",
+    year=2021,
     citation="Zhang et al. 2021, https://doi.org/10.1007/978-3-030-87231-1_6",
+    learned=Learned(
+        network=Network,
+        objective=Supervised,
+        recipe=PUBLISHED,
+        margin=SIZE,
+        channels=256,
+        smallest=SIZE,
+        # its patch is the whole slice
+        space={name: ends for name, ends in USUAL.items() if name != "patch"},
+        published_sha256="37b5af1cb4fdfaa0c1d67d5992a5e9c6da5b6afda59bf5274d1fe5db163f959e",
+        short=Short(
+            shortened(PUBLISHED, 3e-4, batch=4, patch=SHORT_SIZE, **SHORT),
+            network={"size": SHORT_SIZE},
+        ),
+    ),
 )

@@ -188,7 +188,7 @@ def _check(file: WeightFile, path: Path, methods: Mapping[str, Method], method: 
     if file.method not in ("", method):
         raise ValueError(f"{path} holds the weights of {file.method}, not of {method}.")
     for other in methods:
-        if other != method and given == _shapes(methods[other]):
+        if other != method and methods[other].learned and given == _shapes(methods[other]):
             raise ValueError(f"{path} holds the weights of {other}, not of {method}.")
     differences = [key for key in (*expected, *given) if expected.get(key) != given.get(key)]
     key = differences[0]
@@ -200,5 +200,5 @@ def _check(file: WeightFile, path: Path, methods: Mapping[str, Method], method: 
 
 def _shapes(method: Method, **options: Any) -> dict[str, tuple[int, ...]]:
     with torch.device("meta"):
-        state = method.network(**options).state_dict()
+        state = method.trainable.network(**options).state_dict()
     return {key: tuple(value.shape) for key, value in state.items()}

@@ -13,9 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ldctlib.denoisers.method import Method, Recipe
+from ldctlib.denoisers.method import Learned, Method, Recipe
 from ldctlib.denoisers.objective import Supervised, noise_scale, set_rate, shorten_gradient
 from ldctlib.denoisers.perceptual import perceptual_network
+from ldctlib.denoisers.short import FROM_IDENTITY, Short, shortened
+from ldctlib.denoisers.space import BETA1, CRITIC_STEPS, USUAL, Range
 
 
 class Network(nn.Module):
@@ -162,24 +164,46 @@ class Adversarial(Supervised):
         return {"loss": loss.detach(), "perceptual": perceptual.detach(), "score": score.detach()}
 
 
+PUBLISHED = Recipe(
+    learning_rate=7.096903581620458e-5,
+    batch=77,
+    patch=77,
+    steps=68000,
+    betas=(0.3260552006030955, 0.999),
+    options={
+        "perceptual": "vgg19",
+        "perceptual_weight": 0.6893269329076448,
+        "penalty": 10.0,
+        "critic_steps": 1,
+    },
+)
 METHOD = Method(
     name="wganvgg",
-    network=Network,
-    objective=Adversarial,
-    recipe=Recipe(
-        learning_rate=7.096903581620458e-5,
-        batch=77,
-        patch=77,
-        steps=68000,
-        betas=(0.3260552006030955, 0.999),
-        options={
-            "perceptual": "vgg19",
-            "perceptual_weight": 0.6893269329076448,
-            "penalty": 10.0,
-            "critic_steps": 1,
-        },
-    ),
-    margin=8,
-    channels=96,
+    label="WGAN-VGG",
+    year=2018,
     citation="Yang et al. 2018, https://doi.org/10.1109/TMI.2018.2827462",
+    learned=Learned(
+        network=Network,
+        objective=Adversarial,
+        recipe=PUBLISHED,
+        margin=8,
+        channels=96,
+        space={
+            **USUAL,
+            "beta1": BETA1,
+            "perceptual_weight": Range(0, 1),
+            "critic_steps": CRITIC_STEPS,
+        },
+        published_sha256="1ad87d16aefea99a9eeb474c33127971131cc21a07e129bf464c764cf9ca6003",
+        short=Short(
+            shortened(
+                PUBLISHED,
+                3e-4,
+                batch=4,
+                **FROM_IDENTITY,
+                perceptual="random-vgg19-shallow",
+                perceptual_weight=10.0,
+            )
+        ),
+    ),
 )

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm
 
+from ldctlib.hallucinations.excess import excess, freedom
 from ldctlib.hallucinations.flags import Flag, Flags
-from ldctlib.hallucinations.rings import contrast, rings
+from ldctlib.hallucinations.rings import contrast, contrast_noise, rings
 from ldctlib.masks import Masks
 from ldctlib.metrics.multiplicity import adjusted
 from ldctlib.metrics.residual_noise import local_noise, noise_autocorrelation
@@ -35,10 +36,11 @@ def flag(
 ) -> Flags:
     """Flag the segments that denoising removed, introduced or changed.
 
-    With u = SRMSE of the low dose, v = SRMSE of the denoised scan and n pixels, a segment is
-    flagged by its
+    With u = SRMSE of the low dose and v = SRMSE of the denoised scan, a segment is flagged by its
 
-    - tolerance: v > u (1 + 3 / sqrt(2 n)), a larger error than noise alone would leave; or
+    - tolerance: v is larger than u by more than 3 standard deviations of what noise of the low
+      dose's strength and grain makes of the two, see `excess`. If the errors are uncorrelated,
+      that is v > u exp(3 / sqrt(nu - 1)), with nu = n^2 / sum r_ij^2 independent pixels among n.
     - bias: its mean error is larger than the low dose's coloured noise explains, at the level
       ``alpha`` after allowing for the number of segments. A denoiser that keeps the mean of a
       segment keeps that noise's mean, hence the low dose's standard error.
@@ -46,7 +48,11 @@ def flag(
     Its kind follows from its contrast c against the ring around it: "removed" if less than half
     of the full dose's contrast is left, "introduced" if less than half of its contrast was there,
     "changed" otherwise, or where the two contrasts differ by less than ``tolerance`` standard
-    errors.
+    errors of a contrast in the low dose's coloured noise, in which mask and ring err together.
+
+    Level and autocorrelation r of the noise are measured on low minus reference, see
+    `metrics.local_noise` and `metrics.noise_autocorrelation`. Slices are taken as independent: of
+    masks that go through several thin or overlapping slices, too many are flagged.
 
     Args:
         low: low-dose scan or volume (Z, H, W) in HU.
@@ -57,7 +63,8 @@ def flag(
         alpha: level of the bias rule.
         rule: "either", "tolerance" or "bias".
         multiplicity: "benjamini-hochberg", "bonferroni" or "none", see `metrics.adjusted`.
-        tolerance: the 3 above: standard deviations of an SRMSE that noise may add.
+        tolerance: the 3 above, in standard deviations of noise: a normal variable exceeds 3 in
+            0.13 % of segments.
         threshold: instead of both rules, flag where the absolute standardised bias is larger; as
             from `conformal_threshold`.
         kept: the half above.
@@ -70,7 +77,7 @@ def flag(
             rule is unknown.
 
     Source: Kachelriess, Problems in assessing AI image quality, compares the two errors of every
-    segment; the noise tolerance is the standard deviation of a chi distribution.
+    segment; for the rules see `excess` and `metrics.standardised_bias`.
     """
     if rule not in RULES:
         raise ValueError(f"A segment is flagged by one of {', '.join(RULES)}, not by {rule!r}.")
@@ -82,23 +89,20 @@ def flag(
     if len(every) == 0:
         raise ValueError("There is no segment to compare: the masks are empty.")
     u, v = srmse(noisy, full, every), srmse(clean, full, every)
-    noise = {
-        "sigma_hu": local_noise(noisy, full, every),
-        "correlation_px": noise_autocorrelation(noisy, full, every),
-    }
-    z = standardised_bias(clean, full, every, **noise)
+    sigma, table = local_noise(noisy, full, every), noise_autocorrelation(noisy, full, every)
+    z = standardised_bias(clean, full, every, sigma_hu=sigma, correlation_px=table)
     p = adjusted(2 * norm.sf(np.abs(z)), multiplicity)
-    rules = {"tolerance": v > u * (1 + tolerance / np.sqrt(2 * every.areas)), "bias": p <= alpha}
+    larger = excess(u, v, srmse(clean, noisy, every), freedom(every, table))
+    rules = {"tolerance": larger > tolerance, "bias": p <= alpha}
     rules["either"] = rules["tolerance"] | rules["bias"]
     flagged = rules[rule] if threshold is None else np.abs(z) > threshold
     around = rings(every)
     contrasts = [contrast(volume, every, around) for volume in (full, clean, noisy)]
     bias_hu = (every.sum_over(clean) - every.sum_over(full)) / every.areas
-    error = np.divide(bias_hu, z, out=np.zeros(len(z)), where=z != 0)
-    noise_of_contrast = error * np.sqrt(1 + every.areas / np.maximum(around.areas, 1))
-    kinds = _kinds(contrasts[0], contrasts[1], tolerance * noise_of_contrast, kept)
+    least_hu = tolerance * sigma * contrast_noise(every, around, table)
+    kinds = _kinds(contrasts[0], contrasts[1], least_hu, kept)
     sources = [name for name, part in sets.items() for _ in range(len(part))]
-    facts = (sources, every.largest_slices.tolist(), every.areas, u, v, bias_hu, z, p)
+    facts = (sources, every.largest_slices.tolist(), every.areas, u, v, larger, bias_hu, z, p)
     rows = list(zip(every.labels, *facts, *contrasts, kinds, flagged, strict=True))
     changed = flagged & (np.array(kinds) == "changed")
     order = np.lexsort((u - v, changed, ~flagged))

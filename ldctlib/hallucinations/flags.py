@@ -34,6 +34,7 @@ class Flag(NamedTuple):
     area_px: int
     srmse_low_hu: float
     srmse_denoised_hu: float
+    excess: float  # of the second SRMSE over the first, in standard deviations of noise
     bias_hu: float  # mean error of the denoised scan
     standardised_bias: float
     p: float  # of the standardised bias, adjusted for the number of segments

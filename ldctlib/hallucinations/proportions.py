@@ -83,7 +83,9 @@ def rmse_recall(change_hu: np.ndarray, noise_hu: float, voxels: int | None = Non
 
     The sum of squared errors of the changed image exceeds that of the other by the change's own
     sum of squares S, give or take the spread 4 N sigma^4 + 4 S sigma^2 (variance) of the noise of
-    N voxels in two images. RMSE is at a loss once S is small against 2 sqrt(N) sigma^2.
+    N voxels in two images. RMSE is at a loss once S is small against 2 sqrt(N) sigma^2. The
+    coloured noise of CT spreads more: its first term is larger by the sum of its squared
+    autocorrelation over all distances, and RMSE finds less than this says.
 
     Args:
         change_hu: what was removed, any shape; zeros do not matter.

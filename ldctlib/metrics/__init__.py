@@ -1,5 +1,8 @@
 """Image-quality metrics: each takes (test, reference) in HU and refuses to guess a range."""
 
+from importlib import import_module
+from typing import Any
+
 from ldctlib.metrics._tables import COLUMNS, LOW_DOSE, aggregate
 from ldctlib.metrics._transfer import TransferFunction
 from ldctlib.metrics.agreement import rank_agreement
@@ -8,7 +11,6 @@ from ldctlib.metrics.channels import (
     gabor_channels,
     laguerre_gauss_channels,
 )
-from ldctlib.metrics.compare import compare
 from ldctlib.metrics.contrast_dependence import ContrastDependence, contrast_dependence
 from ldctlib.metrics.detectability import dprime_hotelling, dprime_npw, dprime_npwe, dprime_pw
 from ldctlib.metrics.evaluate import evaluate, evaluate_mayo
@@ -22,7 +24,6 @@ from ldctlib.metrics.noise import NoisePower, nps
 from ldctlib.metrics.observers import Detection, cho, cho_split
 from ldctlib.metrics.organs import organ_masks
 from ldctlib.metrics.radiomics import RadiomicFeatures, radiomic_features
-from ldctlib.metrics.reference import PUBLICATIONS, reference
 from ldctlib.metrics.residual_noise import local_noise, noise_autocorrelation
 from ldctlib.metrics.resolution import mtf, ttf
 from ldctlib.metrics.rfs import rfs, similarity
@@ -32,7 +33,6 @@ from ldctlib.metrics.significance import bootstrap, mann_whitney, signed_rank
 from ldctlib.metrics.srmse import max_srmse, mean_srmse, percentile_srmse, srmse
 from ldctlib.metrics.ssim import ssim
 from ldctlib.metrics.standardised_bias import standardised_bias
-from ldctlib.metrics.styled import styled
 from ldctlib.metrics.tasks import disc_task, eye_filter, frequency_grid, image_task
 from ldctlib.metrics.vif import vif
 
@@ -43,7 +43,6 @@ __all__ = [
     "MEASURES",
     "OF_ERROR",
     "OF_SLICES",
-    "PUBLICATIONS",
     "PUBLISHED",
     "ContrastDependence",
     "Detection",
@@ -61,7 +60,6 @@ __all__ = [
     "bootstrap",
     "cho",
     "cho_split",
-    "compare",
     "contrast_dependence",
     "difference_of_gaussians_channels",
     "disc_task",
@@ -93,7 +91,6 @@ __all__ = [
     "psnr",
     "radiomic_features",
     "rank_agreement",
-    "reference",
     "rfs",
     "rmse",
     "segment_errors",
@@ -103,7 +100,21 @@ __all__ = [
     "srmse",
     "ssim",
     "standardised_bias",
-    "styled",
     "ttf",
     "vif",
 ]
+
+# What has moved to where methods are known, under its old name for one release.
+_MOVED = {
+    "PUBLICATIONS": ("ldctlib.denoisers", "METHODS"),
+    "compare": ("ldctlib.evaluation", "compare"),
+    "reference": ("ldctlib.evaluation", "reference"),
+    "styled": ("ldctlib.evaluation", "styled"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MOVED:
+        raise AttributeError(f"ldctlib.metrics has no {name}.")
+    module, new_name = _MOVED[name]
+    return getattr(import_module(module), new_name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,6 +12,7 @@ from tqdm.auto import tqdm
 from ldctlib.metrics._tables import LOW_DOSE, tidy
 from ldctlib.metrics.measures import MEASURES, OF_SLICES, PUBLISHED
 from ldctlib.physics.exam import Exam
+from ldctlib.physics.mayo import mayo_exam
 from ldctlib.scans import mayo
 from ldctlib.scans.scan import Scan
 from ldctlib.units import WINDOW_OF_ANATOMY, Window
@@ -129,13 +129,8 @@ def evaluate_mayo(
             stacklevel=2,
         )
     bar = tqdm(patients, "evaluate", unit="patient", disable=not progress)
-    exams = (_mayo_exam(found, p.id) for p in bar)
+    exams = (mayo_exam(found, p.id) for p in bar)
     return evaluate(denoisers, exams, metrics=metrics, **options)
-
-
-def _mayo_exam(found: mayo.MayoIndex, patient: str) -> Exam:
-    pair = mayo.open_pair(found, patient)
-    return Exam(replace(pair.full, name=patient), pair.low, None, pair.dose)
 
 
 def _checked_metrics(metrics: Iterable[str]) -> list[str]:

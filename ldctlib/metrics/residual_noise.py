@@ -14,6 +14,7 @@ WINDOW = 64  # side in pixels: many grains of noise, and still one level of it
 LAGS = 10  # pixels; beyond, noise of reconstructed images is no longer correlated
 WINDOWS = 256  # enough for the autocorrelation
 ENOUGH = 64  # samples for a level of noise
+LEAST_AREA_PX = 0.05  # no more is believed of how noise cancels over a large segment
 CLIPPED = 0.98658  # standard deviation of a unit Gaussian cut off at 3
 
 

@@ -16,9 +16,12 @@ import numpy as np
 
 from ldctlib.masks import Masks
 from ldctlib.metrics._segment_sums import difference_sums
-from ldctlib.metrics.residual_noise import correlation_areas, local_noise, noise_autocorrelation
-
-LEAST_AREA_PX = 0.05  # no more is believed of how noise cancels over a large segment
+from ldctlib.metrics.residual_noise import (
+    LEAST_AREA_PX,
+    correlation_areas,
+    local_noise,
+    noise_autocorrelation,
+)
 
 
 def standardised_bias(
@@ -35,6 +38,12 @@ def standardised_bias(
     estimated from the residual x - y itself (see `local_noise` and `noise_autocorrelation`), so
     the noise of the reference is counted too. Slices are taken as independent: over masks that go
     through several thin slices of one reconstruction, z comes out somewhat too large.
+
+    Measured on noise of filtered back-projection with sigma and r estimated: discs of 2, 4 and 8
+    pixels radius have a variance of z of 1.01, 1.02 and 1.00 where the level is the same
+    everywhere, and of 1.04 to 1.09 in a disc of water, at the rim of which it is a quarter lower
+    than in the middle: the local level is one number for 64 x 64 pixels. Over masks nearly as
+    large as those, the sum of r is hardly known, and z may come out too small or too large.
 
     Args:
         test: volume (Z, H, W) in HU, or an image (H, W) if the masks lie on one slice.

@@ -13,7 +13,7 @@ from ldctlib.physics.kernels import Kernel, kernel_name
 from ldctlib.physics.projector import project
 from ldctlib.physics.reconstruction import fbp
 from ldctlib.physics.reconstruction import noise_map as map_of
-from ldctlib.physics.square import HU_PER_MU, attenuation, corner_of, seen, window
+from ldctlib.physics.square import HU_PER_MU, attenuation, corner_of, padding, seen, window
 from ldctlib.scans.scan import Scan
 from ldctlib.units import AIR_HU
 
@@ -232,8 +232,7 @@ def add_lines(hu: np.ndarray, change: torch.Tensor, exposure: Exposure) -> np.nd
     geometry = exposure.geometry
     image = fbp(change, geometry, exposure.kernel).cpu().numpy()
     added = image[window(hu.shape, exposure.corner)] * HU_PER_MU
-    # at or below the air of an empty detector lies padding, which was never measured
-    measured = seen(geometry, hu.shape, exposure.corner) & (hu > AIR_HU)
+    measured = seen(geometry, hu.shape, exposure.corner) & ~padding(hu)
     return np.asarray(np.where(measured, hu + added, hu), np.float32)
 
 

@@ -92,7 +92,8 @@ def log_bias(
     """
     logs, step = np.linspace(np.log(0.01), np.log(most), 512, retstep=True)
     expected = np.exp(logs)[:, None]
-    x, weights = np.polynomial.hermite_e.hermegauss(61)
+    x = np.linspace(-6, 6, 601)  # evenly: the floor makes an edge, which spoils Gauss-Hermite
+    weights = np.exp(-(x**2) / 2)
     variance = (1 - dose) * expected + (1 - dose**2) * electronic_noise**2
     lines = to_line_integrals(expected + np.sqrt(variance) * x, expected) @ weights / weights.sum()
     lines[-1] = 0

@@ -24,15 +24,24 @@ def window(shape: tuple[int, ...], corner: tuple[int, int]) -> tuple[slice, slic
     return slice(None), slice(row, row + height), slice(column, column + width)
 
 
+def padding(hu: np.ndarray) -> np.ndarray:
+    """Pixels that were never measured: all readers set them to just the value of no signal.
+
+    >>> padding(np.array([-1024.0, -1100.0, -1000.0])).tolist()
+    [True, False, False]
+    """
+    return np.asarray(hu == AIR_HU)
+
+
 def attenuation(hu: np.ndarray, geometry: FanBeam, corner: tuple[int, int] | None = None) -> Tensor:
     """Attenuation in 1/mm on the scanner's grid, float32 (Z, n, n), of slices (Z, H, W) in HU.
 
-    Around the slices is air, and so is padding, at or below the value of an empty detector. Noise
-    below the value of air stays negative: raised to zero, it would lengthen all rays through air.
+    Around the slices is air, and so is `padding`. Noise and overshoot below the value of air stay
+    negative: raised to zero, they would lengthen all rays through air.
     """
     square = np.zeros((len(hu), geometry.pixels, geometry.pixels), np.float32)
     place = window(hu.shape, corner or corner_of(hu.shape, geometry))
-    square[place] = np.where(hu > AIR_HU, np.float32(MU_WATER_PER_MM) * (1 + hu / 1000), 0)
+    square[place] = np.where(padding(hu), 0, np.float32(MU_WATER_PER_MM) * (1 + hu / 1000))
     return torch.from_numpy(square)
 
 

@@ -13,12 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
-
-from ldctlib.scans.dicom import read_dicom
-from ldctlib.scans.scan import Scan
 
 SPLITS = ("training", "validation", "test")
 # Fraction of the routine dose at which the data set's low-dose images were simulated.
@@ -91,14 +85,6 @@ class MayoIndex:
         return "\n".join(lines + [f"  missing: {line}" for line in self.missing])
 
 
-class Pair(NamedTuple):
-    """One patient at a low dose and at full dose; ``dose`` is the low dose as a fraction."""
-
-    low: Scan
-    full: Scan
-    dose: float
-
-
 def index(folder: str | Path | None = None) -> MayoIndex:
     """Look through a download.
 
@@ -157,35 +143,3 @@ def file_names(slices: int) -> list[str]:
     ('1-01.dcm', '1-001.dcm', '1-392.dcm')
     """
     return [f"1-{i:0{len(str(slices))}d}.dcm" for i in range(1, slices + 1)]
-
-
-def open_pair(index: MayoIndex, patient: str) -> Pair:
-    """Read one patient at both doses, in HU, slices from caudal to cranial.
-
-    Args:
-        index: of the download.
-        patient: e.g. "C121".
-
-    Raises:
-        ValueError: the patient is unknown or not complete, or the two series do not match.
-    """
-    chosen = next((p for p in index.patients if p.id == patient), None)
-    if chosen is None:
-        raise ValueError(f"{patient!r} is not a patient of the benchmark.")
-    if chosen.problems or chosen.low is None or chosen.full is None:
-        raise ValueError(f"{patient} is not complete: {'; '.join(chosen.problems)}.")
-    names = file_names(chosen.slices)
-    low, full = (
-        read_dicom(
-            [folder / name for name in names],
-            name=f"{patient} {dose} dose",
-            anatomy=chosen.anatomy,
-        )
-        for dose, folder in (("low", chosen.low), ("full", chosen.full))
-    )
-    assert low.z_mm is not None
-    if low.shape != full.shape or np.abs(low.z_mm - full.z_mm).max() > 0.01:
-        raise ValueError(
-            f"The low- and full-dose slices of {patient} do not lie at the same place."
-        )
-    return Pair(low, full, DOSE[chosen.anatomy])

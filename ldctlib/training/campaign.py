@@ -77,7 +77,8 @@ def campaign(
     those. A job whose worker dies continues on another.
 
     Args:
-        methods: names, or methods of your own.
+        methods: names, or methods of your own. An algorithm without weights is judged once, under
+            the first seed.
         seeds: their number (10 are 0 to 9), or the seeds.
         exams: to train on; or a function without arguments that makes them, which is called for
             each job where that runs. Exams in a list are written to the folder for a cluster.
@@ -151,16 +152,17 @@ def _jobs(
 ) -> list[Job]:
     """Every method with every seed."""
     kinds = [m if isinstance(m, Method) else registered(m) for m in methods]
-    seeds = range(seeds) if isinstance(seeds, int) else list(seeds)
+    seeds = list(range(seeds) if isinstance(seeds, int) else seeds)
     strangers = recipes.keys() - {kind.name for kind in kinds}
     if strangers:
         raise ValueError(f"There is a recipe for {', '.join(strangers)}, which is not in it.")
     jobs = []
     for kind in kinds:
-        recipe = recipes.get(kind.name, kind.recipe)
-        recipe = recipe if steps is None else replace(recipe, steps=steps)
-        own = {"method": kind.name, **recipe_facts(recipe), **facts}
-        for seed in seeds:
+        recipe = recipes.get(kind.name) or (kind.learned.recipe if kind.learned else None)
+        if recipe and steps is not None:
+            recipe = replace(recipe, steps=steps)
+        own = {"method": kind.name, **(recipe_facts(recipe) if recipe else {}), **facts}
+        for seed in seeds if kind.learned else seeds[:1]:
             place = folder / f"{kind.name}-{seed}"
             jobs.append(Job(kind, seed, recipe, place, {"seed": seed, **own}))
     return jobs

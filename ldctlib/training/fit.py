@@ -1,4 +1,4 @@
-"""Train a network: draw patches, take a step, look at fixed slices from time to time."""
+"""Train a network: draw a batch, take a step, look at fixed slices from time to time."""
 
 from __future__ import annotations
 
@@ -14,23 +14,25 @@ from typing import Any
 import torch
 from tqdm.auto import tqdm
 
-from ldctlib.denoisers import METHODS, Denoiser, Method, Precision, Recipe
+from ldctlib.denoisers import METHODS, Learned, Method, Precision, Recipe
+from ldctlib.denoisers.network_denoiser import NetworkDenoiser
 from ldctlib.devices import best_device
 from ldctlib.physics.exam import Exam
 from ldctlib.training.folder import clear, identify, saved_state
 from ldctlib.training.memory import freed_memory_kept
 from ldctlib.training.precision import choose_precision, from_facts
 from ldctlib.training.run import Run
-from ldctlib.training.sampler import PatchSampler
+from ldctlib.training.sampler import Sampler
+from ldctlib.training.samplers import SAMPLERS
 from ldctlib.training.validation import Validation
 
 History = list[dict[str, float]]
-Callback = Callable[[History, Denoiser], object]
+Callback = Callable[[History, NetworkDenoiser], object]
 
 
 def fit(
     method: str | Method,
-    exams: Iterable[Exam] | PatchSampler,
+    exams: Iterable[Exam] | Sampler,
     validation: Iterable[Exam] | Validation,
     *,
     steps: int | None = None,
@@ -45,7 +47,7 @@ def fit(
     callbacks: Sequence[Callback] = (),
     progress: bool = True,
     **options: Any,
-) -> Denoiser:
+) -> NetworkDenoiser:
     """Train a network and return it with the weights that did best on the validation slices.
 
     With a ``folder``, the state is written at every validation, and the same call continues an
@@ -54,11 +56,11 @@ def fit(
 
     Args:
         method: name of a method, or a `Method` of your own.
-        exams: to train on; or a `PatchSampler`, whose patches then begin anew with ``seed``.
+        exams: to train on; or a `Sampler`, whose batches then begin anew with ``seed``.
         validation: exams of other patients; or a `Validation`.
         steps: number of updates; those of the recipe if None.
         recipe: hyper-parameters; the published ones of the method if None.
-        seed: of everything that is random: weights, patches, the objective.
+        seed: of everything that is random: weights, batches, the objective.
         device: the best available if None; that of the sampler if one is given.
         precision: "auto" measures what is fastest here, "float32" or "bfloat16" choose the
             type; or a `Precision`. Weights and validation are float32 in any case.
@@ -76,7 +78,7 @@ def fit(
         FloatingPointError: the training diverged; the folder keeps the last good state.
     """
     method = _method(method)
-    sampler, recipe = _sampler(exams, recipe or method.recipe, steps, seed, device)
+    sampler, recipe = _sampler(exams, method.trainable, recipe, steps, seed, device)
     if not isinstance(validation, Validation):
         validation = Validation(validation)
     if criterion not in validation.figures:
@@ -138,16 +140,20 @@ def _method(method: str | Method) -> Method:
 
 
 def _sampler(
-    exams: Iterable[Exam] | PatchSampler,
-    recipe: Recipe,
+    exams: Iterable[Exam] | Sampler,
+    learned: Learned,
+    recipe: Recipe | None,
     steps: int | None,
     seed: int,
     device: torch.device | str | None,
-) -> tuple[PatchSampler, Recipe]:
+) -> tuple[Sampler, Recipe]:
     """A sampler at its beginning, and the recipe with its batch and patch."""
+    recipe = recipe or learned.recipe
     recipe = replace(recipe, steps=recipe.steps if steps is None else steps)
-    if not isinstance(exams, PatchSampler):
-        return PatchSampler(exams, recipe.patch, recipe.batch, seed, best_device(device)), recipe
+    if not isinstance(exams, Sampler):
+        kind = learned.sampler
+        make = SAMPLERS[kind] if isinstance(kind, str) else kind
+        return make(exams, recipe.patch, recipe.batch, seed, best_device(device)), recipe
     if device is not None and torch.device(device).type != exams.device.type:
         raise ValueError(f"The sampler's scans lie on {exams.device}, not on {device}.")
     return exams.from_seed(seed), replace(recipe, patch=exams.patch, batch=exams.batch)

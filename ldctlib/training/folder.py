@@ -9,7 +9,7 @@ from typing import Any
 
 from ldctlib.denoisers import Method, Recipe
 from ldctlib.training import checkpoint
-from ldctlib.training.sampler import PatchSampler
+from ldctlib.training.sampler import Sampler
 from ldctlib.training.validation import Validation
 
 LAST, BEST, HISTORY = "last.safetensors", "best.safetensors", "history.csv"
@@ -18,7 +18,7 @@ LAST, BEST, HISTORY = "last.safetensors", "best.safetensors", "history.csv"
 def identify(
     method: Method,
     recipe: Recipe,
-    sampler: PatchSampler,
+    sampler: Sampler,
     validation: Validation,
     settings: Mapping[str, Any],
     options: Mapping[str, Any],

@@ -38,14 +38,14 @@ class Job:
     Args:
         method: what is trained.
         seed: of the training.
-        recipe: its hyper-parameters.
+        recipe: its hyper-parameters; None of an algorithm without weights.
         folder: for checkpoints and the result.
         facts: what the result depends on, as JSON has it.
     """
 
     method: Method
     seed: int
-    recipe: Recipe
+    recipe: Recipe | None
     folder: Path
     facts: Mapping[str, Any]
 
@@ -74,15 +74,7 @@ def run_job(
         if finished is not None:
             return finished
         try:
-            denoiser = fit(
-                job.method,
-                exams(),
-                validation(),
-                recipe=job.recipe,
-                seed=job.seed,
-                folder=job.folder,
-                **settings,
-            )
+            denoiser = _denoiser(job, exams, validation, settings)
             rows = _as_rows(evaluate({job.method.name: denoiser}, test()), job)
         except Exception:
             write_text(job.folder / FAILURE, traceback.format_exc())
@@ -90,6 +82,16 @@ def run_job(
         write_text(job.folder / RESULT, json.dumps({**job.facts, "rows": rows}))
         (job.folder / FAILURE).unlink(missing_ok=True)
         return rows
+
+
+def _denoiser(
+    job: Job, exams: Source, validation: Source, settings: Mapping[str, Any]
+) -> Callable[[Exam], Scan]:
+    """The method's denoiser, trained where it learns."""
+    if job.method.build is not None:
+        return job.method.build()
+    own: dict[str, Any] = {"recipe": job.recipe, "seed": job.seed, "folder": job.folder}
+    return fit(job.method, exams(), validation(), **own, **settings)
 
 
 def result_of(job: Job) -> Rows | None:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldctlib.denoisers.method import Method, Objective, Precision, Recipe
+from ldctlib.denoisers import Method, Objective, Precision, Recipe
 
 FLOAT32, CHANNELS_LAST = Precision(), Precision(channels_last=True)
 BFLOAT16 = Precision(torch.bfloat16)
@@ -53,7 +53,8 @@ def choose_precision(
     """The fastest precision for one method on this device, by timing a few of its steps.
 
     Weights, optimiser and losses stay float32 in all of them, and validation runs in float32.
-    The answer is kept for the life of the process.
+    The answer is kept for the life of the process. What works on sinograms is not timed: it gets
+    the plainest of the candidates.
 
     Args:
         name: "auto", "float32" or "bfloat16"; the last two leave only the memory format open.
@@ -63,13 +64,16 @@ def choose_precision(
         options: of the objective.
     """
     key = (name, method.name, recipe.batch, recipe.patch, str(device), torch.get_num_threads())
+    if method.needs != "image":
+        return candidates(name, device)[0]
     if key not in _chosen:
+        learned = method.trainable
         low = torch.randn(_trial_shape(recipe, method, device), device=device)
         full = low + 0.1 * torch.randn_like(low)
         seconds = {}
         for precision in candidates(name, device):
-            objective = method.objective(
-                method.network(),
+            objective = learned.objective(
+                learned.network(),
                 recipe,
                 device=device,
                 precision=precision,
@@ -114,7 +118,7 @@ def _trial_shape(recipe: Recipe, method: Method, device: torch.device) -> tuple[
     batch, patch = recipe.batch, recipe.patch
     pixels = ENOUGH_PIXELS.get(device.type)
     if pixels is not None:
-        patch = min(patch, max(64, method.smallest))
+        patch = min(patch, max(64, method.trainable.smallest))
         batch = min(batch, max(1, pixels // patch**2))
     return batch, 1, patch, patch
 

@@ -11,13 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ldctlib.denoisers import Denoiser, Method, Precision, Recipe
+from ldctlib.denoisers import Method, Precision, Recipe, denoiser_of
+from ldctlib.denoisers.network_denoiser import NetworkDenoiser
 from ldctlib.denoisers.weights import read_weights, write_weights
 from ldctlib.files import write_table
 from ldctlib.training import checkpoint
 from ldctlib.training.folder import BEST, HISTORY, LAST
 from ldctlib.training.precision import as_facts
-from ldctlib.training.sampler import PatchSampler
+from ldctlib.training.sampler import Sampler
 from ldctlib.training.validation import Validation
 
 
@@ -27,7 +28,7 @@ class Run:
     Args:
         method: what is trained.
         recipe: hyper-parameters.
-        sampler: where the patches come from.
+        sampler: where the batches come from.
         validation: where the figures come from.
         precision: how the network computes.
         identity: the facts of the training, see `identify`; among them "seed" and "criterion".
@@ -44,7 +45,7 @@ class Run:
         self,
         method: Method,
         recipe: Recipe,
-        sampler: PatchSampler,
+        sampler: Sampler,
         validation: Validation,
         precision: Precision,
         identity: Mapping[str, Any],
@@ -53,8 +54,8 @@ class Run:
         self.method, self.sampler, self.validation = method, sampler, validation
         self.precision, self.identity = precision, identity
         torch.manual_seed(identity["seed"])
-        self.objective = method.objective(
-            method.network(),
+        self.objective = method.trainable.objective(
+            method.trainable.network(),
             recipe,
             device=sampler.device,
             precision=precision,
@@ -108,9 +109,9 @@ class Run:
         where = f"{self.method.name} has diverged after {self.step} steps"
         return FloatingPointError(f"{where}: take a lower learning rate. {sign}")
 
-    def best_denoiser(self) -> Denoiser:
+    def best_denoiser(self) -> NetworkDenoiser:
         """A denoiser with the best weights so far."""
-        network = self.method.network()
+        network = self.method.trainable.network()
         network.load_state_dict(self.best_weights)
         return self._denoiser(network, f"trained for {self.step} steps")
 
@@ -168,8 +169,8 @@ class Run:
     def _criterion(self) -> str:
         return str(self.identity["criterion"])
 
-    def _denoiser(self, network: nn.Module, source: str) -> Denoiser:
-        return Denoiser(
+    def _denoiser(self, network: nn.Module, source: str) -> NetworkDenoiser:
+        return denoiser_of(
             self.method,
             network,
             normalization=self.sampler.normalization,

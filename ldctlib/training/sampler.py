@@ -1,11 +1,11 @@
-"""Random patches, cut a whole batch at once from scans that stay in memory."""
+"""What a network is trained on: random patches, cut a whole batch at once from stored scans."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numba
 import numpy as np
@@ -14,6 +14,43 @@ from torch import Tensor
 
 from ldctlib.physics.exam import Exam
 from ldctlib.units import Normalization
+
+# What `Objective.step` is called with: usually low and full dose, (N, 1, P, P).
+Batch: TypeAlias = "tuple[Any, ...]"
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """Draws the batches of a training, the same ones for the same seed.
+
+    Attributes:
+        patch, batch: side of what is drawn, and how many of it a batch holds.
+        device: where the batches come out.
+        normalization: the scale of the batches, which is that of the network.
+        fingerprint: changes when any of the data does.
+    """
+
+    patch: int
+    batch: int
+    device: torch.device
+    normalization: Normalization
+    fingerprint: str
+
+    def draw(self) -> Batch:
+        """The next batch."""
+        ...
+
+    def from_seed(self, seed: int) -> Sampler:
+        """The same data, with random numbers that begin anew."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the random numbers stand."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from `state_dict`: the same batches follow."""
+        ...
 
 
 class PatchSampler:
@@ -53,7 +90,7 @@ class PatchSampler:
         self._random = torch.Generator().manual_seed(seed)
         by_patient: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
         for exam in exams:
-            pair = _stored(exam, patch)
+            pair = self._pair(exam)
             by_patient.setdefault(exam.full.name, []).append(pair)
         if not by_patient:
             raise ValueError("There is nothing to train on: give at least one exam.")
@@ -68,7 +105,7 @@ class PatchSampler:
         self._patient_slices = torch.tensor(counts)
         self._patient_first = torch.cumsum(self._patient_slices, 0) - self._patient_slices
 
-    def draw(self) -> tuple[Tensor, Tensor]:
+    def draw(self) -> Batch:
         """The next batch: low and full dose, float32 (N, 1, P, P), normalised."""
         start, width = self._places()
         if self.device.type == "cpu":
@@ -90,6 +127,16 @@ class PatchSampler:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from `state_dict`: the same batches follow."""
         self._random.set_state(state["random"].cpu())
+
+    def _pair(self, exam: Exam) -> tuple[np.ndarray, np.ndarray]:
+        """Low and full dose of an exam, as they are stored: int16 HU (Z, H, W)."""
+        height, width = exam.full.shape[1:]
+        if self.patch > min(height, width):
+            raise ValueError(
+                f"{exam.full.name}: slices of {height} x {width} pixels have no patch of "
+                f"{self.patch}; take a smaller patch."
+            )
+        return _int16(exam.low.hu), _int16(exam.full.hu)
 
     def _places(self) -> tuple[Tensor, Tensor]:
         """(N,) first voxel of every patch in the store, and the width of the image it lies in."""
@@ -153,22 +200,6 @@ def _cut_normalised(
             hu, out = full[begin : begin + patch], full_patches[n, row]
             for i in range(patch):
                 out[i] = (np.float32(hu[i]) - mean) / std
-
-
-def _stored(exam: Exam, patch: int) -> tuple[np.ndarray, np.ndarray]:
-    """Low and full dose of an exam as int16 HU (Z, H, W)."""
-    low, full = exam.low, exam.full
-    if low.shape != full.shape:
-        raise ValueError(
-            f"{full.name}: low dose is {low.shape} and full dose {full.shape}; both must lie on "
-            "one grid."
-        )
-    if patch > min(full.shape[1:]):
-        raise ValueError(
-            f"{full.name}: slices of {full.shape[1]} x {full.shape[2]} pixels have no patch of "
-            f"{patch}; take a smaller patch."
-        )
-    return _int16(low.hu), _int16(full.hu)
 
 
 def _int16(hu: np.ndarray) -> np.ndarray:

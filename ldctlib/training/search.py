@@ -17,6 +17,7 @@ import torch
 from tqdm.auto import tqdm
 
 from ldctlib.denoisers import Method, Precision, Recipe
+from ldctlib.denoisers.denoiser import sinogram_of
 from ldctlib.denoisers.registry import method as registered
 from ldctlib.devices import best_device
 from ldctlib.physics.exam import Exam
@@ -24,12 +25,12 @@ from ldctlib.training import study as trials_of
 from ldctlib.training.fit import fit
 from ldctlib.training.precision import as_facts, choose_precision, from_facts
 from ldctlib.training.recipes import recipe_facts
-from ldctlib.training.sampler import PatchSampler
-from ldctlib.training.spaces import Space, scaled, space_of, with_values
+from ldctlib.training.sampler import Sampler
+from ldctlib.training.spaces import Space, scaled, with_values
 from ldctlib.training.study import Study
 from ldctlib.training.validation import Validation
 
-Patches: TypeAlias = "Iterable[Exam] | Callable[[Recipe], Iterable[Exam] | PatchSampler]"
+Data: TypeAlias = "Iterable[Exam] | Callable[[Recipe], Iterable[Exam] | Sampler]"
 
 # How often a trial looks at the validation slices.
 LOOKS = 10
@@ -96,7 +97,7 @@ class Search:
 
 def search(
     method: str | Method,
-    exams: Patches,
+    exams: Data,
     validation: Iterable[Exam] | Validation,
     *,
     trials: int = 50,
@@ -120,7 +121,7 @@ def search(
 
     Args:
         method: name of a method, or a `Method` of your own.
-        exams: to train on; or a function that makes exams, or a `PatchSampler`, for a recipe.
+        exams: to train on; or a function that makes exams, or a `Sampler`, for a recipe.
         validation: exams of other patients; or a `Validation`. Of exams four slices each are
             judged whole, with a budget below 1 the central 128 x 128 pixels of two.
         trials: how many, of all processes together.
@@ -130,7 +131,7 @@ def search(
         startup: random trials before the Gaussian process begins.
         seed: of the choices, and of every training.
         recipe: what is not searched for; the published one if None.
-        space: other ranges than those of `space_of` the method, before the budget shrinks them.
+        space: other ranges than those of the method, before the budget shrinks them.
         device: the best available if None.
         precision: as in `fit`; "auto" is measured once and then the same for all trials.
         progress: show a progress bar.
@@ -140,12 +141,13 @@ def search(
         ValueError: the storage holds another search, or the input does not fit.
     """
     kind = method if isinstance(method, Method) else registered(method)
-    base = recipe or kind.recipe
+    base = recipe or kind.trainable.recipe
     base = replace(base, options={**base.options, **options})
-    ranges = scaled(space_of(kind.name) if space is None else space, budget)
+    ranges = scaled(kind.trainable.space if space is None else space, budget)
     if not callable(exams):
         exams = list(exams)
-        _check_patch(exams, base.patch if "patch" not in ranges else int(ranges["patch"].high))
+        largest = base.patch if "patch" not in ranges else int(ranges["patch"].high)
+        _check_patch(exams, kind, largest)
     if not isinstance(validation, Validation):
         validation = Validation(validation, **(SMALL_LOOK if budget < 1 else {}))
     device = best_device(device)
@@ -219,12 +221,14 @@ def _fixed(recipe: Recipe, searched: Iterable[str]) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if name not in searched}
 
 
-def _check_patch(exams: list[Exam], largest: int) -> None:
+def _check_patch(exams: list[Exam], method: Method, largest: int) -> None:
     """Raise before any trial is trained in vain."""
     for exam in exams:
-        side = min(exam.full.shape[1:])
+        by_image = method.needs != "sinogram"
+        slices = exam.full if by_image else sinogram_of(exam, method.name).line_integrals
+        side = min(slices.shape[1:])
         if side < largest:
             raise ValueError(
-                f"{exam.full.name} has {side} pixels a side, and the search tries patches of up "
-                f"to {largest}: give larger slices, a smaller budget or another space."
+                f"{exam.full.name} has {side} pixels a side, and the search tries patches "
+                f"of up to {largest}: give larger slices, a smaller budget or another space."
             )

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ldctlib.masks import Masks
 from ldctlib.physics.exam import Exam
-from ldctlib.training.sampler import PatchSampler
+from ldctlib.training.sampler import Batch, PatchSampler
 
 
 class SegmentSampler(PatchSampler):
@@ -59,7 +59,7 @@ class SegmentSampler(PatchSampler):
                 digest.update(runs.data)
         self.fingerprint = digest.hexdigest()[:16]
 
-    def draw(self) -> tuple[Tensor, Tensor, Masks]:  # type: ignore[override]
+    def draw(self) -> Batch:
         """The next batch: low and full dose (N, 1, P, P), normalised, and masks on (N, P, P)."""
         low, full = super().draw()
         found = Masks.stack(self._segments(int(first)) for first in self._start)

@@ -1,77 +1,15 @@
-"""What a hyper-parameter search may choose from: the ranges of the published search, as data."""
+"""What a hyper-parameter search may choose from: the published ranges, or less of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from dataclasses import replace
 from typing import Any
 
-from ldctlib.denoisers import Recipe
+from ldctlib.denoisers import METHODS, Range, Recipe, Space
+from ldctlib.denoisers.space import USUAL
 
-
-@dataclass(frozen=True)
-class Range:
-    """The values of one hyper-parameter, both ends included.
-
-    Args:
-        low, high: the ends.
-        log: equal factors are equally likely, not equal differences.
-        whole: whole numbers only.
-    """
-
-    low: float
-    high: float
-    log: bool = False
-    whole: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.low <= self.high or (self.log and not self.low > 0):
-            raise ValueError(f"A range goes up, and a logarithmic one begins above 0: {self}.")
-
-
-Space = Mapping[str, Range]
-
-# Eulig et al. 2024, doi:10.1002/mp.17379. Of the sigmas only what was found is published
-# (0.49 pixels, 0.95 of the normalised scale); their range here is this library's.
-RANGES: Space = MappingProxyType(
-    {
-        "learning_rate": Range(1e-5, 1e-2, log=True),
-        "steps": Range(1_000, 100_000, whole=True),
-        "batch": Range(2, 128, whole=True),
-        "patch": Range(32, 128, whole=True),
-        "beta1": Range(0.3, 0.9),
-        "critic_steps": Range(1, 5, whole=True),
-        "perceptual_weight": Range(0, 1),
-        "adversarial": Range(0, 1),
-        "cutmix": Range(0, 10),
-        "cutmix_warm_up": Range(0, 10_000, whole=True),
-        "edge": Range(0, 40),
-        "range_rate": Range(1e-5, 1e-2, log=True),
-        "sigma_xyz": Range(0.01, 1),
-        "sigma_r": Range(0.01, 1),
-    }
-)
-
-USUAL = ("learning_rate", "steps", "batch", "patch")
-HAS: Mapping[str, tuple[str, ...]] = {
-    "cnn10": USUAL,
-    "redcnn": USUAL,
-    "wganvgg": (*USUAL, "beta1", "perceptual_weight", "critic_steps"),
-    "resnet": USUAL,
-    "qae": USUAL,
-    "dugan": (*USUAL, "beta1", "adversarial", "cutmix", "cutmix_warm_up", "edge", "critic_steps"),
-    "transct": ("learning_rate", "steps", "batch"),  # its patch is the whole slice
-    "bilateral": (*USUAL, "range_rate", "sigma_xyz", "sigma_r"),
-}
-# Six halvings in its discriminator leave nothing of a smaller patch.
-NARROWER: Mapping[str, Space] = {"dugan": {"patch": Range(64, 128, whole=True)}}
-SPACES: Mapping[str, Space] = MappingProxyType(
-    {
-        method: {name: RANGES[name] for name in names} | dict(NARROWER.get(method, {}))
-        for method, names in HAS.items()
-    }
-)
+__all__ = ["Range", "Space", "scaled", "space_of", "with_values"]
 
 
 def space_of(method: str) -> Space:
@@ -80,7 +18,7 @@ def space_of(method: str) -> Space:
     >>> sorted(space_of("wganvgg").keys() - space_of("cnn10").keys())
     ['beta1', 'critic_steps', 'perceptual_weight']
     """
-    return SPACES.get(method, SPACES["cnn10"])
+    return METHODS[method].trainable.space if method in METHODS else USUAL
 
 
 def scaled(space: Space, budget: float) -> dict[str, Range]:

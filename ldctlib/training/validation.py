@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from ldctlib.denoisers import ImageNetwork
 from ldctlib.metrics import MEASURES
 from ldctlib.physics.exam import Exam
+from ldctlib.scans.scan import Scan
 from ldctlib.units import WINDOW_OF_ANATOMY
 
 FIGURES = ("psnr", "ssim")  # of MEASURES
-
-
-class DenoisesImages(Protocol):
-    """Anything that denoises slices (Z, H, W) in HU."""
-
-    def denoise_image(self, hu: np.ndarray) -> np.ndarray:
-        """The same slices with less noise."""
-        ...
-
-
-class Slices(NamedTuple):
-    """A few slices (Z, H, W) in HU of one patient."""
-
-    anatomy: str
-    low: np.ndarray
-    full: np.ndarray
 
 
 class Validation:
@@ -46,24 +32,29 @@ class Validation:
     """
 
     def __init__(self, exams: Iterable[Exam], slices: int = 4, patch: int | None = None) -> None:
+        # of every exam, each of its slices as an exam of its own: they are not neighbours
         self.sets = [_choose(exam, slices, patch) for exam in exams]
         if not self.sets:
             raise ValueError("There is nothing to validate on: give at least one exam.")
         digest = hashlib.sha256()
         for part in self.sets:
-            digest.update(f"{part.anatomy} {part.low.shape}".encode())
-            digest.update(part.low.data)
-            digest.update(part.full.data)
+            low, full = _low(part), _full(part)
+            digest.update(f"{part[0].full.anatomy} {low.shape}".encode())
+            digest.update(low.data)
+            digest.update(full.data)
+            for exam in part:
+                if exam.sinogram is not None:
+                    digest.update(exam.sinogram.line_integrals.cpu().numpy().data)
         self.fingerprint = digest.hexdigest()[:16]
 
     @property
     def figures(self) -> list[str]:
         """Names of the figures: "psnr", "ssim", and both for every anatomy."""
-        anatomies = dict.fromkeys(part.anatomy for part in self.sets)
+        anatomies = dict.fromkeys(part[0].full.anatomy for part in self.sets)
         every = [f"{metric} {a}" for a in anatomies for metric in FIGURES]
         return [*every, *FIGURES]
 
-    def __call__(self, denoiser: DenoisesImages) -> dict[str, float]:
+    def __call__(self, denoiser: Callable[[Exam], Scan]) -> dict[str, float]:
         """How well a denoiser does.
 
         Returns:
@@ -73,24 +64,26 @@ class Validation:
         Raises:
             FloatingPointError: it gives values that are not finite.
         """
-        tests = [denoiser.denoise_image(part.low) for part in self.sets]
+        tests = [_denoised(denoiser, part) for part in self.sets]
         if not all(np.isfinite(test).all() for test in tests):
             raise FloatingPointError("The network gives values that are not finite.")
         return self._scores(tests)
 
     def of_low_dose(self) -> dict[str, float]:
         """The same figures of the low-dose slices: what a network has to beat."""
-        return self._scores([part.low for part in self.sets])
+        return self._scores([_low(part) for part in self.sets])
 
     def _scores(self, tests: list[np.ndarray]) -> dict[str, float]:
         figures: Mapping[str, list[float]] = defaultdict(list)
         for part, test in zip(self.sets, tests, strict=True):
-            window = WINDOW_OF_ANATOMY[part.anatomy]
+            anatomy = part[0].full.anatomy
+            assert anatomy is not None
+            window = WINDOW_OF_ANATOMY[anatomy]
             for metric in FIGURES:
                 of_slices = MEASURES[metric].of_slices
                 assert of_slices is not None
-                slices, _ = of_slices(test, part.full, window)
-                figures[f"{metric} {part.anatomy}"].append(float(slices.mean()))
+                slices, _ = of_slices(test, _full(part), window)
+                figures[f"{metric} {anatomy}"].append(float(slices.mean()))
         scores = {name: float(np.mean(values)) for name, values in figures.items()}
         overall = {
             metric: float(np.mean([v for name, v in scores.items() if name.startswith(metric)]))
@@ -99,8 +92,8 @@ class Validation:
         return {**scores, **overall}
 
 
-def _choose(exam: Exam, slices: int, patch: int | None) -> Slices:
-    low, full = exam.low, exam.full
+def _choose(exam: Exam, slices: int, patch: int | None) -> list[Exam]:
+    full = exam.full
     if full.anatomy is None:
         raise ValueError(
             f"{full.name}: say which anatomy it shows, dataclasses.replace(scan, anatomy='chest'); "
@@ -110,6 +103,28 @@ def _choose(exam: Exam, slices: int, patch: int | None) -> Slices:
     height, width = full.shape[1:]
     side = patch or max(height, width)
     top, left = max(0, (height - side) // 2), max(0, (width - side) // 2)
-    here = (z, slice(top, top + side), slice(left, left + side))
-    chosen = [np.ascontiguousarray(scan.hu[here]) for scan in (low, full)]
-    return Slices(full.anatomy, *chosen)
+    rows, columns = slice(top, top + side), slice(left, left + side)
+    return [_alone(exam.crop(rows, columns, slice(i, i + 1))) for i in z.tolist()]
+
+
+def _alone(exam: Exam) -> Exam:
+    """The same without holding on to the sinograms of all slices."""
+    if exam.sinogram is None:
+        return exam
+    lines = exam.sinogram.line_integrals.clone()
+    return replace(exam, sinogram=replace(exam.sinogram, line_integrals=lines))
+
+
+def _denoised(denoiser: Callable[[Exam], Scan], exams: Sequence[Exam]) -> np.ndarray:
+    """Slices (Z, H, W) in HU; a network that sees images gets all at once."""
+    if isinstance(denoiser, ImageNetwork):
+        return denoiser.denoise_image(_low(exams))
+    return np.concatenate([denoiser(exam).hu for exam in exams])
+
+
+def _low(exams: Sequence[Exam]) -> np.ndarray:
+    return np.concatenate([exam.low.hu for exam in exams])
+
+
+def _full(exams: Sequence[Exam]) -> np.ndarray:
+    return np.concatenate([exam.full.hu for exam in exams])

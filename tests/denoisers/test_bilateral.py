@@ -65,7 +65,7 @@ def test_slices_and_flat_images_stay_apart():
 
 
 def objective(**options):
-    kind = METHODS["bilateral"]
+    kind = METHODS["bilateral"].trainable
     settings = {"device": CPU, "precision": Precision(), "seed": 0}
     return kind.objective(kind.network(), kind.recipe, **settings, **options)
 

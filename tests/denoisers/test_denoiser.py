@@ -5,17 +5,26 @@ import pytest
 import torch
 from torch import nn
 
-from ldctlib.denoisers import METHODS, Denoiser, Method, Precision, available, load, network
+from ldctlib.denoisers import (
+    METHODS,
+    ImageNetwork,
+    Learned,
+    Method,
+    Precision,
+    available,
+    load,
+    network,
+)
 from ldctlib.denoisers.objective import Supervised, start_as_identity
 from ldctlib.physics.exam import Exam
 from ldctlib.scans.scan import Scan
 
-RECIPE = METHODS["cnn10"].recipe
+RECIPE = METHODS["cnn10"].trainable.recipe
 ANY_SIZE = [name for name in available() if name != "transct"]
 
 
 def denoiser(name, **kw):
-    return Denoiser(METHODS[name], network(name), device="cpu", **kw)
+    return ImageNetwork(METHODS[name], network(name), device="cpu", **kw)
 
 
 def anatomy(*shape, seed=0):
@@ -27,9 +36,9 @@ def anatomy(*shape, seed=0):
 
 def test_identity_network_changes_nothing():
     """The published tool adds 20.73 HU here, since it de-normalises with another mean."""
-    identity = Method("identity", nn.Identity, Supervised, RECIPE, margin=0, channels=1)
+    identity = Method("identity", learned=Learned(nn.Identity, Supervised, RECIPE, channels=1))
     hu = np.array([[-1024.0, 0.0], [500.0, 3071.0]])
-    clean = Denoiser(identity, nn.Identity()).denoise_image(hu)
+    clean = ImageNetwork(identity, nn.Identity()).denoise_image(hu)
     np.testing.assert_allclose(clean, hu, atol=3e-4)
     assert clean.dtype == np.float32
 
@@ -39,7 +48,7 @@ def test_network_that_starts_as_identity(name):
     net = network(name)
     start_as_identity(net)
     hu = anatomy(2, 40, 40)
-    clean = Denoiser(METHODS[name], net, device="cpu").denoise_image(hu)
+    clean = ImageNetwork(METHODS[name], net, device="cpu").denoise_image(hu)
     np.testing.assert_allclose(clean, hu, atol=2e-3)
 
 
@@ -61,9 +70,9 @@ def test_tiles_are_exact(name):
     d = denoiser(name)
     hu = anatomy(2, 150, 131)
     whole = d.denoise_image(hu)
-    margin = d.method.margin
+    margin = d.learned.margin
     side = max(4 * margin, 2 * margin + 24)
-    bound = side**2 * 4 * d.method.channels
+    bound = side**2 * 4 * d.learned.channels
     rows, columns, together = d._plan(hu.shape, bound)
     assert len(rows) > 1
     assert len(columns) > 1
@@ -77,7 +86,7 @@ def test_tiles_are_exact(name):
 def test_batches_are_exact(together):
     d = denoiser("cnn10")
     hu = anatomy(5, 30, 30)
-    bound = together * 30 * 30 * 4 * d.method.channels
+    bound = together * 30 * 30 * 4 * d.learned.channels
     assert d._plan(hu.shape, bound)[2] == together
     np.testing.assert_allclose(
         d.denoise_image(hu, memory_bytes=bound),
@@ -94,7 +103,7 @@ def test_an_exam_gives_a_scan_that_says_what_was_done():
     np.testing.assert_array_equal(clean.hu, d.denoise_image(low.hu))
     assert clean.name == "patient, redcnn"
     assert dict(clean.provenance) == {"source": "x", "denoiser": "redcnn", "weights": "shipped"}
-    assert (clean.spacing_mm, clean.anatomy, d.domain) == (low.spacing_mm, "chest", "image")
+    assert (clean.spacing_mm, clean.anatomy, d.needs) == (low.spacing_mm, "chest", "image")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -125,6 +134,8 @@ def test_half_precision_stays_near():
 
 
 def test_untrained_and_unknown():
-    assert repr(load("cnn10", weights=None, device="cpu")) == "Denoiser('cnn10', untrained, cpu)"
+    assert (
+        repr(load("cnn10", weights=None, device="cpu")) == "ImageNetwork('cnn10', untrained, cpu)"
+    )
     with pytest.raises(ValueError, match="there are cnn10, redcnn, wganvgg"):
         load("bm3d")

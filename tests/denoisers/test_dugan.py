@@ -32,7 +32,7 @@ def small_judges(monkeypatch):
 
 
 def make(judge=Judge, **options):
-    recipe = METHODS["dugan"].recipe
+    recipe = METHODS["dugan"].trainable.recipe
     recipe = Recipe(1e-4, batch=2, patch=32, steps=10, betas=recipe.betas, options=recipe.options)
     net = network("dugan", out_ch=4)
     objective = DualDomain(net, recipe, device=CPU, precision=Precision(), seed=0, **options)

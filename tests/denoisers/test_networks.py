@@ -49,7 +49,7 @@ def image(side=64):
 def build(name):
     with torch.device("meta"):
         others = {"critic": lambda: Critic(77), "discriminator": Discriminator}
-        return others[name]() if name in others else METHODS[name].network()
+        return others[name]() if name in others else METHODS[name].trainable.network()
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -195,7 +195,7 @@ def test_redcnn_against_its_table():
 @pytest.mark.parametrize("name", ANY_SIZE)
 def test_margin_and_smallest_image(name):
     """A pixel sees as far as the method says, and no farther."""
-    method = METHODS[name]
+    method = METHODS[name].trainable
     side = 2 * method.margin + 3
     x = torch.randn(1, 1, side, side, dtype=torch.float64, requires_grad=True)
     middle = side // 2

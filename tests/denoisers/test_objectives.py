@@ -170,7 +170,7 @@ def test_official_weights_out_of_reach(monkeypatch, tmp_path):
     monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
     with pytest.raises(RuntimeError, match=r"could not be downloaded.*perceptual='random-vgg19"):
         perceptual_network("vgg19")
-    assert METHODS["wganvgg"].recipe.options["perceptual"] == "vgg19"
+    assert METHODS["wganvgg"].trainable.recipe.options["perceptual"] == "vgg19"
 
 
 def test_damaged_official_weights(monkeypatch, tmp_path):

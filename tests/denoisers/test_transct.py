@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ldctlib.denoisers import METHODS, Denoiser, load, network
-from ldctlib.denoisers.denoiser import _spans_of
+from ldctlib.denoisers import METHODS, ImageNetwork, load, network
+from ldctlib.denoisers.image_network import _spans_of
 from ldctlib.denoisers.transct import blur, depth_to_space, space_to_depth
 
 SMALL = 128
@@ -34,7 +34,7 @@ def test_one_size_alone():
         net(torch.zeros(1, 1, 64, 128))
     with pytest.raises(ValueError, match="multiple of 128"):
         network("transct", size=200)
-    denoiser = Denoiser(METHODS["transct"], net, device="cpu")
+    denoiser = ImageNetwork(METHODS["transct"], net, device="cpu")
     with pytest.raises(ValueError, match="tiles=True"):
         denoiser.denoise_image(np.zeros((256, 256)))
 
@@ -51,10 +51,10 @@ def test_tiles_cover_every_pixel_once():
 
 def test_a_tile_is_what_the_network_makes_of_it():
     net = network("transct", size=SMALL)
-    denoiser = Denoiser(METHODS["transct"], net, device="cpu", tiles=True)
+    denoiser = ImageNetwork(METHODS["transct"], net, device="cpu", tiles=True)
     hu = np.random.default_rng(0).normal(0, 100, (200, 128)).astype(np.float32)
     got = denoiser.denoise_image(hu)
-    single = Denoiser(METHODS["transct"], net, device="cpu")
+    single = ImageNetwork(METHODS["transct"], net, device="cpu")
     np.testing.assert_allclose(got[:100], single.denoise_image(hu[:128])[:100], atol=1e-2)
     np.testing.assert_allclose(got[100:], single.denoise_image(hu[72:])[28:], atol=1e-2)
     with pytest.raises(ValueError, match="at least 128 x 128"):

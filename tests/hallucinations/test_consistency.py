@@ -15,6 +15,8 @@ from ldctlib.units import MU_WATER_PER_MM
 
 SMALL = FanBeam(32, 10.0, 48, 50, 595.0, 1085.6, 18.0)
 COURSE = FanBeam.course(128, 2.8)
+KERNEL = Kernel("hann", 0.178)  # ends where the pixels do
+PHOTONS = 2e4
 
 
 def truth(geometry, lesions, depth=1):
@@ -46,7 +48,7 @@ def test_z_is_the_likelihood_ratio_in_matrices():
     hu, masks = truth(SMALL, [(-4, 3, 3, 30.0), (5, -2, 2.5, -40.0)])
     sinogram = measured(hu, SMALL, 1e5, 0)
     image = gaussian_filter(hu, (0, 0.6, 0.6))
-    kernel = Kernel("hann")
+    kernel = Kernel("hann", 0.05)
     found = consistency(image, sinogram, masks, kernel=kernel, every=1)
     lines = project(torch.from_numpy((1 + image / 1000) * np.float32(MU_WATER_PER_MM)), SMALL)
     counts, expected = (1e5 * np.exp(-p.double().numpy()) for p in (sinogram.line_integrals, lines))
@@ -83,13 +85,13 @@ LESIONS = [
 def nights():
     """One truth measured many times, as slices of one volume."""
     hu, masks = truth(COURSE, LESIONS, depth=NIGHTS)
-    return hu, masks, measured(hu, COURSE, 4e4, 1)
+    return hu, masks, measured(hu, COURSE, PHOTONS, 1)
 
 
 def faithful(hu, sinogram, left=0.4):
     """A denoiser that keeps everything and ``left`` of the noise of the scan."""
     lines = project(torch.from_numpy((1 + hu / 1000) * np.float32(MU_WATER_PER_MM)), COURSE)
-    noise = fbp(sinogram.line_integrals - lines, COURSE, "hann").numpy() * 1000 / MU_WATER_PER_MM
+    noise = fbp(sinogram.line_integrals - lines, COURSE, KERNEL).numpy() * 1000 / MU_WATER_PER_MM
     return hu + left * noise
 
 
@@ -118,7 +120,7 @@ def test_noise_that_is_left_in_the_image_raises_no_alarm(nights, left):
 def test_removed_lesions_are_found_and_z_measures_them(nights):
     hu, masks, sinogram = nights
     well, _ = truth(COURSE, [(y, x, r, 0.0) for y, x, r, _ in LESIONS], depth=NIGHTS)
-    found = consistency(faithful(well, measured(well, COURSE, 4e4, 1), 0.0), sinogram, masks)
+    found = consistency(faithful(well, measured(well, COURSE, PHOTONS, 1), 0.0), sinogram, masks)
     kept = consistency(hu, sinogram, masks)
     signal = (found.image_hu - kept.image_hu) / found.standard_error_hu
     assert 2 < np.abs(signal).mean() < 12
@@ -136,7 +138,7 @@ def test_removed_lesions_are_found_and_z_measures_them(nights):
 def test_introduced_lesions_are_found_as_often_as_theory_says(nights):
     hu, masks, _ = nights
     well, _ = truth(COURSE, [(y, x, r, 0.0) for y, x, r, _ in LESIONS], depth=NIGHTS)
-    found = consistency(hu, measured(well, COURSE, 4e4, 2), masks)
+    found = consistency(hu, measured(well, COURSE, PHOTONS, 2), masks)
     # what must be exceeded is not 0 but half of the contrast in the image
     size = 0.5 * np.abs(found.image_hu) / found.standard_error_hu
     power = norm.sf(norm.isf(0.05) - size).mean()
@@ -156,7 +158,7 @@ def test_blur_and_shading_change_contrast_but_remove_nothing(nights):
 
 def test_an_error_elsewhere_does_not_leak():
     hu, masks = truth(COURSE, LESIONS)
-    sinogram = measured(hu, COURSE, 4e4, 3)
+    sinogram = measured(hu, COURSE, PHOTONS, 3)
     image = np.maximum(hu, -900)  # the air shines, as it does where negative noise is clipped
     before, after = (consistency(x, sinogram, masks).z for x in (hu, image))
     assert np.abs(after - before).max() < 1
@@ -166,7 +168,7 @@ def test_an_exam_of_a_scan_that_is_not_square():
     hu, masks = truth(COURSE, LESIONS)
     masks = masks.crop(0, slice(10, 118), slice(0, 128))
     scan = Scan(hu[:, 10:118], (1, 2.8, 2.8), "disc")
-    exam = expose(scan, 0.25, seed=3, geometry=COURSE, truth=True, preset="clinical")
+    exam = expose(scan, 0.25, seed=3, geometry=COURSE, kernel=KERNEL, truth=True, preset="clinical")
     found = consistency(exam.full, exam.sinogram, masks)
     assert found.labels == masks.labels
     assert np.abs(found.z).max() < 4.5

@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+from coloured import discs as reconstructed_discs
+from coloured import pairwise_freedom, reconstructed
 from scipy.ndimage import gaussian_filter
+from scipy.stats import norm
 
 from ldctlib.hallucinations import Flags, conformal_threshold, flag
 from ldctlib.masks import Masks
+from ldctlib.metrics import noise_autocorrelation
 from ldctlib.scans import open_scan
 from ldctlib.scans.phantoms.lesions import Lesion
 
@@ -101,14 +105,21 @@ def test_what_was_removed_comes_before_what_was_changed(chest):
 def test_both_errors_and_the_tolerance_are_those_of_the_definition():
     masks = discs()
     low, denoised, full = (grain(s, sigma_hu=20.0) for s in (1, 2, 3))
-    flags = flag(low, denoised, full, masks, rule="tolerance")
+    denoised += 0.3 * low  # the two errors are correlated, by the reference as well
+    flags = flag(low, denoised, full, masks, rule="tolerance", tolerance=1.0)
+    table = noise_autocorrelation(low, full, masks)
+    assert len({f.flagged for f in flags}) == 2
     assert [f.flagged for f in flags] == sorted((f.flagged for f in flags), reverse=True)
     for found, mask in zip(flags, range(len(masks)), strict=True):
         inside = flags.masks.boolean(mask)
-        u, v = (np.sqrt(np.mean((x - full)[inside] ** 2.0)) for x in (low, denoised))
+        e, d = ((x - full)[inside].astype(float) for x in (low, denoised))
+        u, v = (np.sqrt(np.mean(error**2)) for error in (e, d))
         np.testing.assert_allclose((found.srmse_low_hu, found.srmse_denoised_hu), (u, v), rtol=1e-5)
         assert found.area_px == inside.sum()
-        assert found.flagged == (v > u * (1 + 3 / np.sqrt(2 * inside.sum())))
+        assert found.flagged == (found.excess > 1.0)
+        r = np.sum((d + e) * (d - e)) / np.sqrt(np.sum((d + e) ** 2) * np.sum((d - e) ** 2))
+        expected = np.arctanh(r) * np.sqrt(pairwise_freedom(inside, table) - 1)
+        np.testing.assert_allclose(found.excess, expected, rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(found.bias_hu, (denoised - full)[inside].mean(), atol=1e-4)
         assert inside[found.slice].any()
     rise = [f.srmse_denoised_hu - f.srmse_low_hu for f in flags if not f.flagged]
@@ -130,6 +141,18 @@ def test_false_alarms_where_there_is_noise_alone():
         assert all(f.srmse_denoised_hu == f.srmse_low_hu for f in same)
     assert np.mean(alarms) <= 0.1 + 3 * np.sqrt(0.1 * 0.9 / 40)
     assert 0.03 < np.mean(rate) < 0.07  # the low dose itself: the level, as one test in twenty
+
+
+def test_noise_of_a_scanner_is_flagged_and_given_a_kind_as_often_as_two_standard_deviations_say():
+    noise, masks = reconstructed(80).reshape(10, 8, 128, 128), reconstructed_discs(4, 8)
+    flagged, kinds = [], []
+    for low, other in zip(noise, noise[::-1], strict=True):
+        flags = flag(low, other, 0 * low, masks, rule="tolerance", tolerance=2.0)
+        flagged += [f.flagged for f in flags]
+        kinds += [f.kind != "changed" for f in flags]
+    chance = np.sqrt(norm.sf(2) / len(kinds))
+    assert np.mean(flagged) == pytest.approx(norm.sf(2), abs=0.1 * norm.sf(2) + 4 * chance)
+    assert np.mean(kinds) == pytest.approx(2 * norm.sf(2), abs=0.2 * norm.sf(2) + 6 * chance)
 
 
 def test_a_calibrated_threshold_takes_the_place_of_the_rules():

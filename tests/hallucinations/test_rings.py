@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from coloured import discs, pairwise, reconstructed
 
-from ldctlib.hallucinations.rings import contrast, rings
+from ldctlib.hallucinations.rings import contrast, contrast_noise, rings
 from ldctlib.masks import Masks
+from ldctlib.metrics import noise_autocorrelation
+from ldctlib.metrics.residual_noise import correlation_areas
 
 
 def distances(inside):
@@ -55,3 +58,34 @@ def test_a_mask_that_fills_the_image_has_no_contrast():
     around = rings(masks)
     assert around.areas.tolist() == [0]
     assert np.isnan(contrast(np.zeros((1, 8, 8)), masks, around)).all()
+    assert np.isnan(contrast_noise(masks, around, np.ones((1, 1)))).all()
+
+
+def test_the_noise_of_a_contrast_is_the_signed_sum_over_all_pairs_of_pixels():
+    random = np.random.default_rng(3)
+    y, x = np.mgrid[-3:4, -3:4]
+    table = np.exp(-(y**2 + x**2) / 3) * np.cos(y - x)  # a product of two positive functions
+    masks = Masks.from_volumes(blobs())
+    around = rings(masks)
+    expected = []
+    for i in range(len(masks)):
+        inside, ring = masks.boolean(i), around.boolean(i)
+        expected.append(pairwise(table, inside / inside.sum() - ring / ring.sum()) ** 0.5)
+    np.testing.assert_allclose(contrast_noise(masks, around, table), expected, rtol=1e-9)
+    keep = random.permutation(len(masks))
+    again = contrast_noise(masks.select(keep), around.select(keep), table)
+    np.testing.assert_allclose(again, np.array(expected)[keep], rtol=1e-9)
+
+
+@pytest.mark.parametrize("radius", [2, 4, 8])
+def test_contrasts_in_reconstructed_noise_scatter_as_much_as_they_should(radius):
+    noise, one = reconstructed(400), discs(radius, 1)
+    around = rings(one)
+    few, masks, ringed = (Masks.stack(m) for m in ([one] * 8, [one] * 400, [around] * 400))
+    table = noise_autocorrelation(noise[:8], 0 * noise[:8], few)
+    found = contrast(noise, masks, ringed).std()
+    chance = 4 / np.sqrt(2 * len(masks))
+    expected = np.sqrt(np.mean(contrast_noise(one, around, table) ** 2))
+    assert found / expected == pytest.approx(1, abs=0.03 + chance)
+    apart = correlation_areas(one, table) / one.areas * (1 + one.areas / around.areas)
+    assert found > 1.05 * np.sqrt(apart.mean())  # as if mask and ring were independent

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from ldctlib.metrics import PUBLICATIONS, aggregate, rank_agreement, reference
+from ldctlib.denoisers import METHODS as PUBLISHED
+from ldctlib.evaluation import reference
+from ldctlib.metrics import aggregate, rank_agreement
 from ldctlib.metrics._tables import COLUMNS, tidy
 
-METHODS = ["low dose", *PUBLICATIONS]
+METHODS = ["low dose", *PUBLISHED]
 
 
 @pytest.mark.parametrize(("name", "metrics"), [("talk", 4), ("documentation", 3)])
@@ -53,7 +55,7 @@ def test_the_columns_of_the_talk_are_where_they_belong():
 
 
 def test_years_of_all_eight_methods():
-    years = [entry.year for entry in PUBLICATIONS.values()]
+    years = [entry.year for entry in PUBLISHED.values()]
     assert years == sorted(years)
     assert (years[0], years[-1], len(years)) == (2017, 2022, 8)
     with pytest.raises(ValueError, match="talk, documentation, campaign"):
@@ -62,7 +64,7 @@ def test_years_of_all_eight_methods():
 
 def test_rank_agreement_by_hand():
     def table(values):
-        rows = zip(PUBLICATIONS, values, strict=False)
+        rows = zip(PUBLISHED, values, strict=False)
         return tidy((m, None, "chest", None, None, "psnr", v) for m, v in rows)
 
     ours = table([1.0, 2.0, 3.0, 4.0])
@@ -93,7 +95,7 @@ def test_the_campaign_of_this_project_is_whole():
         "phantom-chest", "phantom-abdomen", "phantom-head"
     }  # fmt: skip
     assert np.isfinite(table.value).all()
-    assert set(table.attrs["recipes"]) == set(PUBLICATIONS)
+    assert set(table.attrs["recipes"]) == set(PUBLISHED)
     seconds = table.attrs["seconds"]
     assert f"{seconds} s on one core" in table.attrs["note"]
     for method, seeds in table.attrs["diverged"].items():

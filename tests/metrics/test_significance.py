@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ldctlib.metrics import bootstrap, compare, mann_whitney, reference, signed_rank, styled
+from ldctlib.evaluation import compare, reference, styled
+from ldctlib.metrics import bootstrap, mann_whitney, signed_rank
 from ldctlib.metrics._tables import tidy
 
 

@@ -3,13 +3,20 @@
 import numpy as np
 import torch
 
-from ldctlib.physics import FanBeam
+from ldctlib.physics import FanBeam, Kernel
 from ldctlib.units import MU_WATER_PER_MM
+
+SOFT = Kernel("hann", 0.07)  # the channels of `small` sample up to 0.0707 /mm
 
 
 def small(detector="arc", pixels=48, views=90, channels=70, offset=0.0):
     """A scanner of the Siemens distances whose channels are as wide as its pixels of 7 mm."""
     return FanBeam(pixels, 7.0, views, channels, 595.0, 1085.6, 12.9, detector, offset=offset)
+
+
+def fine(pixels=64, pixel_mm=1.2, views=120, channels=160):
+    """A scanner with the channels of the Siemens one, but fewer, and fewer views."""
+    return FanBeam(pixels, pixel_mm, views, channels, 595.0, 1085.6, 1.2858)
 
 
 def grid(geometry):

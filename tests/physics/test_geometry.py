@@ -20,10 +20,11 @@ def test_presets_are_the_scanners_of_the_literature():
         512,
         0.7,
     )
-    assert (course.views, course.channels, course.pixels, course.pixel_mm) == (384, 368, 256, 1.4)
+    assert (course.views, course.channels, course.pixels, course.pixel_mm) == (384, 736, 256, 1.4)
     assert np.rad2deg(siemens.channel_rad) == pytest.approx(0.067864, abs=1e-5)
     assert siemens.fan_deg == pytest.approx(49.95, abs=0.01)
-    assert course.fan_deg == siemens.fan_deg
+    assert course.channel_mm == siemens.channel_mm
+    assert siemens.nyquist_per_mm == pytest.approx(0.5 / (1.2858 * 595 / 1085.6))
 
 
 @pytest.mark.parametrize(("shape", "views"), [((2, 256, 256), 384), ((2, 512, 512), 1152)])
@@ -73,5 +74,5 @@ def test_a_ray_passes_through_its_source_and_its_channel():
 
 def test_every_channel_has_one_leading_axis():
     segments = rays(FanBeam.course()).segments
-    assert ((segments[..., 1] - segments[..., 0]).sum(1) == 368).all()
+    assert ((segments[..., 1] - segments[..., 0]).sum(1) == 736).all()
     assert np.abs(rays(FanBeam.course()).slope).max() <= 1

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ldctlib.physics import mayo_exam
 from ldctlib.scans import mayo, write_dicom
 from ldctlib.scans.scan import Scan
 
@@ -81,24 +82,25 @@ def test_incomplete_patients_are_named(tmp_path):
     (line,) = [m for m in mayo.index(tmp_path).missing if m.startswith("N187")]
     assert line == "N187 (training): Low Dose Images lacks 1 files, first 1-07.dcm"
     with pytest.raises(ValueError, match=r"N187 is not complete: Low Dose Images lacks 1"):
-        mayo.open_pair(mayo.index(tmp_path), "N187")
+        mayo_exam(mayo.index(tmp_path), "N187")
     (study / "1.000000-Full Dose Images-54321").rename(study / "2.000000-Projections")
     (line,) = [m for m in mayo.index(tmp_path).missing if m.startswith("N187")]
     assert "no series of Full Dose Images" in line
 
 
-def test_a_pair_is_opened_in_hu_with_its_dose(download):
+def test_an_exam_is_opened_in_hu_with_its_dose(download):
     root, written = download
     index = mayo.index(root)
     for patient, (low, full) in written.items():
-        pair = mayo.open_pair(index, patient)
-        np.testing.assert_array_equal(pair.low.hu, low.hu)
-        np.testing.assert_array_equal(pair.full.hu, full.hu)
-        assert pair.dose == 0.25
-        assert pair.low.anatomy == ("abdomen" if patient[0] == "L" else "head")
-        assert pair.low.name == f"{patient} low dose"
+        exam = mayo_exam(index, patient)
+        np.testing.assert_array_equal(exam.low.hu, low.hu)
+        np.testing.assert_array_equal(exam.full.hu, full.hu)
+        assert exam.dose == 0.25
+        assert exam.low.anatomy == ("abdomen" if patient[0] == "L" else "head")
+        assert (exam.full.name, exam.low.name) == (patient, f"{patient} low dose")
+        assert exam.sinogram is None
     with pytest.raises(ValueError, match="C001"):
-        mayo.open_pair(index, "C001")
+        mayo_exam(index, "C001")
     assert mayo.DOSE["chest"] == 0.10
 
 
@@ -133,4 +135,4 @@ def test_series_that_do_not_match_are_refused(tmp_path):
     ):
         path.rename(series / name)
     with pytest.raises(ValueError, match="N187 do not lie at the same place"):
-        mayo.open_pair(mayo.index(tmp_path), "N187")
+        mayo_exam(mayo.index(tmp_path), "N187")

@@ -8,6 +8,7 @@ import pytest
 import SimpleITK as sitk
 from scipy import ndimage
 
+from ldctlib.physics import mayo_exam
 from ldctlib.scans import catalogue, mayo, open_scan, read_dicom, table, write_dicom
 
 pytestmark = [
@@ -135,6 +136,6 @@ def test_mayo_layout_from_real_slices(tmp_path):
         series: Path = write_dicom(written, study / f"1.000000-{dose} Dose Images-00001")
         for path, name in zip(sorted(series.iterdir()), mayo.file_names(33), strict=True):
             path.rename(series / name)
-    pair = mayo.open_pair(mayo.index(tmp_path), "N209")
-    np.testing.assert_array_equal(pair.full.hu, hu)
-    np.testing.assert_array_equal(pair.low.hu, np.rint(low.hu))
+    exam = mayo_exam(mayo.index(tmp_path), "N209")
+    np.testing.assert_array_equal(exam.full.hu, hu)
+    np.testing.assert_array_equal(exam.low.hu, np.rint(low.hu))

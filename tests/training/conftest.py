@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from torch import nn
 
-from ldctlib.denoisers import Method, Recipe
+from ldctlib.denoisers import Learned, Method, Recipe
 from ldctlib.denoisers.objective import Supervised
 from ldctlib.physics.exam import Exam
 from ldctlib.scans.scan import Scan
@@ -49,7 +49,7 @@ class Tiny(nn.Module):
 @pytest.fixture(scope="session")
 def tiny():
     recipe = Recipe(learning_rate=1e-2, batch=8, patch=32, steps=200)
-    return Method("tiny", Tiny, Supervised, recipe, margin=4, channels=16)
+    return Method("tiny", learned=Learned(Tiny, Supervised, recipe, margin=4, channels=16))
 
 
 @pytest.fixture(scope="session")

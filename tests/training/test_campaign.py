@@ -155,7 +155,7 @@ def test_two_test_exams_of_one_name_are_refused_before_anything_is_trained(tmp_p
 
 def test_a_method_of_your_own_and_chosen_seeds(tiny, tmp_path):
     exams, others = noisy_exams()
-    recipes = {"tiny": replace(tiny.recipe, patch=16), "cnn10": Recipe(1e-3, 1, 16, 2)}
+    recipes = {"tiny": replace(tiny.trainable.recipe, patch=16), "cnn10": Recipe(1e-3, 1, 16, 2)}
     settings = {"device": "cpu", "progress": False, "folder": tmp_path, "steps": 2}
     settings["evaluate"] = FIDELITY
     outcome = campaign([tiny, "cnn10"], [5, 7], exams, others, recipes=recipes, **settings)
@@ -164,7 +164,7 @@ def test_a_method_of_your_own_and_chosen_seeds(tiny, tmp_path):
         ("tiny", 5), ("tiny", 7), ("cnn10", 5), ("cnn10", 7)
     }  # fmt: skip
     with pytest.raises(ValueError, match="recipe for unet, which is not in it"):
-        campaign(["cnn10"], 1, exams, others, recipes={"unet": tiny.recipe}, **settings)
+        campaign(["cnn10"], 1, exams, others, recipes={"unet": tiny.trainable.recipe}, **settings)
 
 
 def kill(process):

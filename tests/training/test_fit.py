@@ -154,7 +154,7 @@ def test_a_diverged_training_says_so_and_keeps_the_last_good_state(start, tmp_pa
 def test_an_image_that_is_not_finite_is_a_diverged_training_too(start, monkeypatch):
     """The loss is a mean over steps before the last update: that may have broken the network."""
     monkeypatch.setattr(
-        "ldctlib.denoisers.Denoiser.denoise_image", lambda _, hu: np.full_like(hu, np.inf)
+        "ldctlib.denoisers.ImageNetwork.denoise_image", lambda _, hu: np.full_like(hu, np.inf)
     )
     with pytest.raises(FloatingPointError, match=r"cnn10 has diverged after 2 steps.*not finite"):
         start()

@@ -75,13 +75,15 @@ def test_killed_twice_it_ends_with_the_same_bits(start, tmp_path):
 
 # DU-GAN and the small TransCT need larger patches than the others.
 PATCHES = {"dugan": 64, "transct": 128}
-TRANSCT = replace(METHODS["transct"], network=partial(METHODS["transct"].network, size=128))
+TRANSCT = METHODS["transct"].with_learned(
+    network=partial(METHODS["transct"].trainable.network, size=128)
+)
 
 
 def recipe_of(method):
     small = {"learning_rate": 1e-4, "batch": 1, "patch": PATCHES.get(method, 29)}
     options = {"perceptual": "random-vgg19-shallow"} if method == "wganvgg" else {}
-    published = METHODS[method].recipe
+    published = METHODS[method].trainable.recipe
     return replace(published, **small, options={**published.options, **options})
 
 
@@ -96,7 +98,7 @@ def test_every_method_goes_on_exactly(name, tiny, noisy, tmp_path, monkeypatch):
     side = PATCHES.get(name, 32)
     exams = [noisy("a", "chest", (2, side + 8, side + 8), 0)]
     check = Validation([noisy("b", "chest", (1, side, side), 1)])
-    recipe = tiny.recipe if name == "tiny" else recipe_of(name)
+    recipe = tiny.trainable.recipe if name == "tiny" else recipe_of(name)
     settings = {"recipe": replace(recipe, steps=4), "device": "cpu", "precision": "bfloat16"}
     settings |= {"validate_every": 2, "progress": False, "seed": 11}
 

@@ -11,7 +11,7 @@ from ldctlib.denoisers import METHODS, Precision, available
 from ldctlib.training import Validation, search
 from ldctlib.training.lease import Lease, held, turn
 from ldctlib.training.recipes import read_recipe, write_recipe
-from ldctlib.training.spaces import RANGES, SPACES, Range, scaled, space_of, with_values
+from ldctlib.training.spaces import Range, scaled, space_of, with_values
 from ldctlib.training.study import Study
 
 SPACE = {
@@ -40,15 +40,9 @@ def values(found):
     return [{k: v for k, v in row.items() if k not in clocks} for row in found.rows]
 
 
-def test_every_range_belongs_to_a_method_and_every_method_has_ranges():
-    assert {name for space in SPACES.values() for name in space} == set(RANGES)
-    for name in available():
-        assert name in SPACES, f"{name} has no search space"
-
-
 @pytest.mark.parametrize("name", available())
 def test_methods_know_what_is_searched_for(name):
-    published = METHODS[name].recipe
+    published = METHODS[name].trainable.recipe
     low, high = ({n: getattr(r, end) for n, r in space_of(name).items()} for end in ("low", "high"))
     tried = with_values(published, low)
     assert tried.options.keys() == published.options.keys()
@@ -65,11 +59,11 @@ def test_the_cheapest_trial_of_each_method_can_be_trained(name):
     cheapest = {n: r.low for n, r in scaled(space_of(name), 0.001).items()}
     if name == "transct":
         pytest.skip("its patch is a whole slice, 79 M weights: tests/denoisers trains it")
-    recipe = with_values(METHODS[name].recipe, {**cheapest, "batch": 2})
+    recipe = with_values(METHODS[name].trainable.recipe, {**cheapest, "batch": 2})
     options = {"perceptual": "random-vgg19-shallow"} if name == "wganvgg" else {}
     torch.manual_seed(0)
-    objective = METHODS[name].objective(
-        METHODS[name].network(),
+    objective = METHODS[name].trainable.objective(
+        METHODS[name].trainable.network(),
         recipe,
         device=torch.device("cpu"),
         precision=Precision(),
@@ -92,7 +86,7 @@ def test_a_budget_shrinks_what_costs_time_and_nothing_else():
 
 
 def test_a_search_keeps_the_best_and_what_it_tried(look, tmp_path):
-    found = look(recipe=METHODS["cnn10"].recipe)
+    found = look(recipe=METHODS["cnn10"].trainable.recipe)
     table = found.table()
     assert table.state.tolist() == ["done"] * 4
     assert found.ssim == table.ssim.max()

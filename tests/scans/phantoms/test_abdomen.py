@@ -7,7 +7,7 @@ from scipy import ndimage
 from ldctlib.scans.phantoms import Lesion, phantom
 
 # The middle of the body, finer than a small whole view would be.
-VIEW = {"shape": (3, 176, 176), "spacing_mm": (1.5, 1.4, 1.4), "centre_mm": -22, "psf_mm": 0.0}
+VIEW = {"shape": (3, 176, 176), "spacing_mm": (1.5, 1.4, 1.4), "centre_mm": -22}
 MET = Lesion("metastasis", (-60.0, -20.0, -22.0), 14)
 MARGIN_MM = 3.0  # beyond its mask a structure's soft edge may reach so far
 
@@ -77,7 +77,7 @@ def test_a_seed_draws_lean_and_obese_patients():
 @pytest.mark.parametrize("kind", ["sphere", "metastasis", "cyst", "haemangioma"])
 def test_a_lesion_has_the_volume_and_contrast_asked_for(kind):
     contrast = 30.0 if kind == "haemangioma" else -30.0
-    options = {"seed": 0, "shape": (16, 140, 140), "spacing_mm": (1.5, 1.4, 1.4), "psf_mm": 0.0,
+    options = {"seed": 0, "shape": (16, 140, 140), "spacing_mm": (1.5, 1.4, 1.4),
                "lesions": [Lesion(kind, (-65.0, 0.0, 0.0), 20.0, contrast)]}  # fmt: skip
     scan = phantom("abdomen", **options)
     bare = phantom("abdomen", without=["lesion-1"], **options)

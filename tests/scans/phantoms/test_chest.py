@@ -13,7 +13,7 @@ from ldctlib.scans.phantoms.chest_patient import draw_habitus
 def chest(request):
     """Seed 3 without, seed 4 with contrast medium; no blur, slices far apart."""
     scan = phantom("chest", seed=request.param, shape=(4, 256, 256), spacing_mm=(8, 1.44, 1.44),
-                   centre_mm=-30, psf_mm=0.0)  # fmt: skip
+                   centre_mm=-30)  # fmt: skip
     return scan, draw_habitus(request.param)[0]
 
 

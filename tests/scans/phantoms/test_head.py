@@ -74,7 +74,7 @@ def test_the_floor_of_the_skull_is_there():
 def test_a_lesion_has_the_volume_and_contrast_asked_for(kind, contrast):
     lesion = Lesion(kind, (26.0, -10.0, 40.0), 16.0, contrast)
     options = {"seed": 2, "shape": (12, 200, 200), "spacing_mm": (2.0, 1.0, 1.0), "centre_mm": 40,
-               "lesions": [lesion], "psf_mm": 0.0}  # fmt: skip
+               "lesions": [lesion]}  # fmt: skip
     scan = phantom("head", **options)
     bare = phantom("head", without=["lesion-1"], **options)
     mask = scan.masks["structures"].boolean("lesion-1")
@@ -103,7 +103,7 @@ def test_an_infarct_is_darker_and_blurs_grey_and_white():
 def test_removing_a_structure_changes_nothing_else(label):
     lesion = Lesion("bleed", (28.0, 22.0, 10.0), 15.0, None)
     options = {"seed": 1, "shape": (9, 128, 128), "spacing_mm": (2.0, 1.2, 1.2), "centre_mm": 10,
-               "lesions": [lesion], "psf_mm": 0.0}  # fmt: skip
+               "lesions": [lesion]}  # fmt: skip
     whole, bare = phantom("head", **options), phantom("head", without=[label], **options)
     mask = whole.masks["structures"].boolean(label)
     assert mask.any()

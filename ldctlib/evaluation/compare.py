@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ldctlib.denoisers import METHODS
 from ldctlib.metrics._tables import LOW_DOSE, By, aggregate, finite, of_patients, pandas, typed
 from ldctlib.metrics.measures import MEASURES
 from ldctlib.metrics.multiplicity import holm
-from ldctlib.metrics.reference import PUBLICATIONS
 from ldctlib.metrics.significance import bootstrap, mann_whitney, signed_rank
 
 Over = Literal["seeds", "patients"]
@@ -48,7 +48,7 @@ def compare(
             there is one network of each method: the interval of the paired difference by
             bootstrap, p by the signed-rank test, which five patients cannot bring below 0.06. If
             None, "seeds" if a method was trained more than once.
-        years: of methods that `PUBLICATIONS` does not know, or that differ from it.
+        years: of methods that the registry of denoisers does not know, or that differ from it.
         family: columns, e.g. ("metric",), in whose every value a family of its own is corrected;
             by default all comparisons with a method are one family. Those with the low dose, which
             ask whether denoising helps at all, are always another.
@@ -107,7 +107,8 @@ def _sign(metric: str) -> int:
 
 def _order(methods: Sequence[str], years: Mapping[str, int]) -> list[str]:
     """The methods from the oldest to the newest."""
-    known = {**{name: entry.year for name, entry in PUBLICATIONS.items()}, **years}
+    published = {name: method.year for name, method in METHODS.items() if method.year is not None}
+    known = {**published, **years}
     unknown = [m for m in methods if m not in known and m != LOW_DOSE]
     if unknown:
         raise ValueError(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from ldctlib.evaluation.reference import label
 from ldctlib.metrics._tables import By, aggregate
 from ldctlib.metrics.measures import MEASURES
-from ldctlib.metrics.reference import label
 
 # A tint of the cell beside a mark: the text keeps the page's colour, so that light and dark pages
 # have the same contrast, and nothing is said by colour alone.

@@ -1,34 +1,13 @@
-"""Published results to compare one's own with, as tidy tables, and the methods they are of."""
+"""Published results to compare one's own with, as tidy tables."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from ldctlib.denoisers import METHODS
 from ldctlib.metrics._tables import COLUMNS, LOW_DOSE, pandas, tidy
-
-
-@dataclass(frozen=True)
-class Publication:
-    """A method's name for readers, and the year in which it first appeared."""
-
-    label: str
-    year: int
-
-
-# In the order of the published benchmark, which also decides within a year.
-PUBLICATIONS: dict[str, Publication] = {
-    "cnn10": Publication("CNN-10", 2017),
-    "redcnn": Publication("RED-CNN", 2017),
-    "wganvgg": Publication("WGAN-VGG", 2018),
-    "resnet": Publication("ResNet", 2018),
-    "qae": Publication("QAE", 2020),
-    "dugan": Publication("DU-GAN", 2021),
-    "transct": Publication("TransCT", 2021),
-    "bilateral": Publication("Bilateral", 2022),
-}
 
 _EXCHANGED = (
     "VIF was computed with the roles of test and reference exchanged: it is the metric "
@@ -81,7 +60,7 @@ def reference(name: str) -> Any:
     """
     if name not in _TABLES:
         raise ValueError(f"The published tables are {', '.join(_TABLES)}, not {name!r}.")
-    folder = files("ldctlib.metrics") / "published"
+    folder = files("ldctlib.evaluation") / "published"
     with (folder / f"{name}.csv").open() as file:
         wide = pandas().read_csv(file)
     metrics = [column for column in wide.columns if column not in COLUMNS]
@@ -105,4 +84,4 @@ def label(method: str) -> str:
     """
     if method == LOW_DOSE:
         return "Low dose"
-    return PUBLICATIONS[method].label if method in PUBLICATIONS else method
+    return METHODS[method].label if method in METHODS else method
