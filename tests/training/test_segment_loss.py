@@ -1,7 +1,5 @@
 """SRMSE as a loss: its limits, its gradient, and a training that it changes."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -113,7 +111,7 @@ def test_with_and_without_segments_the_patches_are_the_same(numbered):
 def test_a_training_with_segments_brings_their_error_down(tiny, noisy):
     exam, judge = noisy("a", "chest", (4, 64, 64), 0), noisy("b", "chest", (2, 64, 64), 1)
     masks = Masks.from_volumes({"discs": exam.full.hu > 0, "air": exam.full.hu < 0})
-    method = replace(tiny, objective=SegmentSupervised)
+    method = tiny.with_learned(objective=SegmentSupervised)
     sampler = SegmentSampler([exam], [masks], 32, 8)
     history = []
     fit(
