@@ -12,6 +12,7 @@ from tqdm import tqdm
 from ldctlib.scans.arrange import Series
 from ldctlib.scans.scan import Scan
 from ldctlib.scans.series import load_series
+from ldctlib.scans.technique import technique
 
 _ANATOMY_OF_BODY_PART = {
     "CHEST": "chest",
@@ -52,8 +53,8 @@ def read_dicom(
         anatomy: "chest", "abdomen" or "head"; from BodyPartExamined if None.
 
     Returns:
-        The scan, with scanner, kernel, tube voltage (kvp), tube load (mas) and CTDI (ctdi_vol_mgy) in
-        its provenance, as far as the header has them.
+        The scan, with scanner and kernel in its provenance, and with what the headers state of
+        the exposure: tube voltage ("kVp"), tube load ("mAs") and dose ("CTDIvol_mGy").
 
     Raises:
         FileNotFoundError: the source does not exist.
@@ -95,19 +96,9 @@ def _provenance(header: Dataset, series: Series) -> dict[str, str]:
     facts = {
         "scanner": scanner.strip(),
         "kernel": kernel if isinstance(kernel, str) else " ".join(kernel),
-        "kvp": str(header.get("KVP") or ""),
-        "mas": _mas(header),
-        "ctdi_vol_mgy": f"{float(ctdi):.3g}" if (ctdi := header.get("CTDIvol")) else "",
+        **technique([s.header for s in series.slices]),
         "slice_thickness_mm": str(header.get("SliceThickness") or ""),
         "series": series.title,
         "gantry_tilt_deg": f"{series.tilt_deg:.1f}" if series.tilt_deg > 0.1 else "",
     }
     return {key: value for key, value in facts.items() if value}
-
-
-def _mas(header: Dataset) -> str:
-    """Tube load in mAs: current times time; the header's own field is in other units at times."""
-    current, time_ms = header.get("XRayTubeCurrent"), header.get("ExposureTime")
-    if current and time_ms:
-        return f"{float(current) * float(time_ms) / 1000:.3g}"
-    return f"{float(load):.3g}" if (load := header.get("Exposure")) else ""
