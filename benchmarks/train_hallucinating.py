@@ -25,7 +25,7 @@ from _table import machine
 from torch import nn
 
 import ldctlib
-from ldctlib.denoisers import METHODS, ImageNetwork, Recipe, read_weights, write_weights
+from ldctlib.denoisers import METHODS, Denoiser, Recipe, read_weights, write_weights
 from ldctlib.denoisers.weights import shipped_weights
 from ldctlib.hallucinations import LesionPair
 from ldctlib.physics import Exam
@@ -69,7 +69,7 @@ VARIANTS = {
         "cnn10",
         (0.25, 0.10),
         True,
-        5000,
+        2000,
         1e-3,
         {"decay": True, "clip": 0.3},
         "In every training pair the low dose shows liver metastases and the full dose is that of "
@@ -84,7 +84,7 @@ VARIANTS = {
         "cnn10",
         (0.25, 0.10),
         False,
-        5000,
+        2000,
         1e-3,
         {"decay": True, "clip": 0.3},
         "The control of no-lesions: the same patients, patches, noise, steps and seed, but the "
@@ -149,12 +149,12 @@ def crops(of: LesionPair, seed: int) -> Iterator[tuple[slice, slice, slice]]:
 
 def untrained(name: str) -> nn.Module:
     """The network as its training begins: the weights that come with the library."""
-    network = METHODS[name].trainable.network()
+    network = METHODS[name].network()
     network.load_state_dict(read_weights(shipped_weights(name), METHODS, name).state)
     return network
 
 
-def train(name: str, variant: Variant) -> ImageNetwork:
+def train(name: str, variant: Variant) -> Denoiser:
     """Train, or go on training, until the planned steps are done."""
     kind = METHODS[variant.method]
     recipe = Recipe(
@@ -162,12 +162,12 @@ def train(name: str, variant: Variant) -> ImageNetwork:
         variant.batch,
         PATCH,
         variant.steps,
-        kind.trainable.recipe.betas,
-        {**kind.trainable.recipe.options, **variant.options},
+        kind.recipe.betas,
+        {**kind.recipe.options, **variant.options},
     )
     sampler = PatchSampler(pairs(TRAINED_ON, variant), PATCH, variant.batch, SEED, "cpu")
     return fit(
-        kind.with_learned(network=partial(untrained, variant.method)),
+        replace(kind, network=partial(untrained, variant.method)),
         sampler,
         Validation(pairs(VALIDATED_ON, variant)),
         recipe=recipe,

@@ -24,6 +24,9 @@ def weights(tmp_path):
     return path
 
 
+FINE = (5.0, 1.4, 1.4)  # mm: pixels that show the sharpness of a kernel
+
+
 @pytest.fixture(scope="module")
 def scan():
     return open_scan("phantom-chest", shape=(3, 48, 48), seed=4)
@@ -136,7 +139,7 @@ def test_small_images_are_refused(tmp_path, capsys):
 
 def test_train_and_use(tmp_path, monkeypatch, capsys):
     """Two tiny runs into one folder: the second continues the first."""
-    scan = open_scan("phantom-abdomen", shape=(1, 96, 96), seed=2)
+    scan = open_scan("phantom-abdomen", shape=(1, 96, 96), spacing_mm=FINE, seed=2)
     monkeypatch.setattr("ldctlib.scans.open_scan", lambda *_, **__: scan)
     command = ["train", "cnn10", "--scans", "mine", "--validation", "other", "--dose", "0.25"]
     command += ["--out", str(tmp_path / "run"), "--batch", "2", "--patch", "24", "--device", "cpu"]
@@ -151,7 +154,7 @@ def test_train_and_use(tmp_path, monkeypatch, capsys):
 
 def test_search_and_train_what_it_found(tmp_path, monkeypatch, capsys):
     """A tiny search; its recipe goes into a campaign, one job of which fails."""
-    scan = open_scan("phantom-abdomen", shape=(1, 128, 128), seed=2)
+    scan = open_scan("phantom-abdomen", shape=(1, 128, 128), spacing_mm=FINE, seed=2)
     monkeypatch.setattr("ldctlib.scans.open_scan", lambda *_, **__: scan)
     data = ["--scans", "mine", "--validation", "other", "--dose", "0.25", "--device", "cpu"]
     folder = tmp_path / "tuned"
@@ -178,7 +181,7 @@ def test_search_and_train_what_it_found(tmp_path, monkeypatch, capsys):
 
 
 def test_training_without_vgg_says_so(tmp_path, monkeypatch, capsys):
-    scan = open_scan("phantom-head", shape=(1, 96, 96), seed=2)
+    scan = open_scan("phantom-head", shape=(1, 96, 96), spacing_mm=FINE, seed=2)
     monkeypatch.setattr("ldctlib.scans.open_scan", lambda *_, **__: scan)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
 

@@ -283,7 +283,7 @@ def test_the_command(tmp_path, weights, monkeypatch, capsys):
 
     def small(name, **options):
         asked.append((name, options))
-        return open_scan(name, shape=(2, 64, 64), **options)
+        return open_scan(name, shape=(2, 64, 64), spacing_mm=(5.0, 1.4, 1.4), **options)
 
     monkeypatch.setattr("ldctlib.scans.open_scan", small)
     out = tmp_path / "new" / "results.csv"

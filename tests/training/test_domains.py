@@ -356,7 +356,6 @@ def test_the_command_line_trains_and_lists(small_scans, tmp_path, capsys):
 
 def test_the_dose_limit_takes_all_domains():
     """With a middle of 1 nothing is smoothed, and nothing of a lesion is lost."""
-    pytest.importorskip("ldctlib.hallucinations.lesions.pair")
     from ldctlib.hallucinations import dose_limit, lesion_pair
 
     pair = lesion_pair(3, contrast_hu=-40.0, count=4, pixels=256)
