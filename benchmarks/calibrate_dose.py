@@ -3,9 +3,10 @@
 python benchmarks/calibrate_dose.py [--slices 8] [--search]
 
 The published benchmark gives the mean PSNR of its low-dose images against full dose, each slice in
-its anatomy's display window. Here the training scans are exposed with the "benchmark" preset, stored as
-a scanner does, which clips the noise in air and lung, and measured the same way. With --search the photons are changed until both agree: these numbers are
-what ldctlib/physics/presets.py holds. The scans come from the cache, LDCTLIB_DATA_DIR or the net.
+its anatomy's display window. Here the training scans are exposed with the "benchmark" preset,
+stored as a scanner does, which clips the noise in air and lung, and measured the same way. With
+--search the photons are changed until both agree: these numbers are what
+ldctlib/physics/presets.py holds. The scans come from the cache, LDCTLIB_DATA_DIR or the net.
 
 Published values: LD row of the results table of ldct-benchmark,
 https://github.com/eeulig/ldct-benchmark, doi:10.1002/mp.17379.
