@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import correlate1d, uniform_filter, uniform_filter1d
 from scipy.special import j0
 
 from ldctlib.physics.geometry import FanBeam
@@ -27,7 +27,9 @@ WINDOW_MM = 7.0
 FEWEST_WINDOWS = 300
 SLICES = 5
 KEPT_HU = (-1100.0, 1500.0)
-ODD_HU = 60.0
+ODD_HU = (20.0, 60.0)
+ODD_SIGMAS = 2.5
+PASSES = 3
 NEAR = 0.4  # of a logarithm
 MOST_AT_BORDER = 0.25
 LAGS = (1, 2, 3)
@@ -97,14 +99,17 @@ def sampled(depth: int) -> np.ndarray:
     return np.unique(places.round().astype(int))
 
 
-def local_noise(hu: np.ndarray, pixel_mm: float) -> tuple[np.ndarray, np.ndarray]:
-    """Where windows of soft tissue are, and the standard deviation in every window.
+def local_noise(
+    hu: np.ndarray, pixel_mm: float, odd_hu: float = ODD_HU[1]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where windows of soft tissue are, and the standard deviation in every window, about a plane.
 
     A window that touches air, lung or bone has parts that are far from its mean, and is left out.
 
     Args:
         hu: (Z, H, W).
         pixel_mm: pixel size.
+        odd_hu: what is far, for the mean of 3 x 3 pixels.
 
     Returns:
         Boolean and float (Z, H, W), at the middle of each window.
@@ -112,12 +117,22 @@ def local_noise(hu: np.ndarray, pixel_mm: float) -> tuple[np.ndarray, np.ndarray
     side = _side(pixel_mm)
     size, kept = (1, side, side), hu.astype(np.float64).clip(*KEPT_HU)  # padding spoils sums
     mean = uniform_filter(kept, size)
-    square = uniform_filter(kept**2, size) - mean**2
-    spread = np.sqrt(square.clip(1e-6) * side**2 / (side**2 - 1))
-    odd = np.abs(uniform_filter(kept, (1, 3, 3)) - mean) > ODD_HU
+    square = (uniform_filter(kept**2, size) - mean**2) * side**2 - _of_slopes(kept, side)
+    spread = np.sqrt(square.clip(1e-6) / (side**2 - 3))
+    odd = np.abs(uniform_filter(kept, (1, 3, 3)) - mean) > odd_hu
     whole = uniform_filter(odd.astype(np.float32), size) < 0.02
     soft = (mean > SOFT_TISSUE_HU[0]) & (mean < SOFT_TISSUE_HU[1])
     return whole & soft, spread
+
+
+def _of_slopes(hu: np.ndarray, side: int) -> np.ndarray:
+    """What a plane fitted to each window takes of its sum of squares: anatomy, most of it."""
+    ramp = np.arange(side) - side // 2
+    slopes = [
+        side * uniform_filter1d(correlate1d(hu, ramp, axis=along), side, axis=across)
+        for along, across in ((1, 2), (2, 1))
+    ]
+    return np.asarray((slopes[0] ** 2 + slopes[1] ** 2) / (side * (ramp**2).sum()))
 
 
 def usual_noise(hu: np.ndarray, pixel_mm: float) -> tuple[np.ndarray, float | None]:
@@ -133,25 +148,28 @@ def usual_noise(hu: np.ndarray, pixel_mm: float) -> tuple[np.ndarray, float | No
     Returns:
         Boolean (Z, H, W), and HU; None where there is too little soft tissue.
     """
-    flat, spread = local_noise(hu, pixel_mm)
-    if flat.sum() < FEWEST_WINDOWS:
-        return flat, None
-    sigma = most_frequent(spread[flat])
+    odd_hu = ODD_HU[1]
+    for _ in range(PASSES):  # the quieter the scan, the fainter an edge that would spoil a window
+        flat, spread = local_noise(hu, pixel_mm, odd_hu)
+        if flat.sum() < FEWEST_WINDOWS:
+            return flat, None
+        sigma = most_frequent(spread[flat])
+        odd_hu = float(np.clip(ODD_SIGMAS * sigma, *ODD_HU))
     return flat & (np.abs(np.log(spread / sigma)) < NEAR), sigma
 
 
 def most_frequent(values: np.ndarray) -> float:
-    """The mode of positive values: the middle of the densest fifth of their logarithms.
+    """The mode: the middle of the densest fifth of the values.
 
     >>> values = np.concatenate([np.full(500, 10.0), np.linspace(10, 90, 500)])
     >>> round(most_frequent(values), 1)
     10.0
     """
-    logs = np.sort(np.log(values))
-    count = max(2, len(logs) // 5)
-    widths = logs[count - 1 :] - logs[: len(logs) - count + 1]
+    ordered = np.sort(values)
+    count = max(2, len(ordered) // 5)
+    widths = ordered[count - 1 :] - ordered[: len(ordered) - count + 1]
     first = int(np.argmin(widths))
-    return float(np.exp(np.median(logs[first : first + count])))
+    return float(np.median(ordered[first : first + count]))
 
 
 def _side(pixel_mm: float) -> int:
@@ -184,7 +202,7 @@ def correlation_of_noise(kernel: Kernel, distances_mm: np.ndarray) -> np.ndarray
     """Correlation of FBP noise at some distances: the transform of its power |f| W(f)^2.
 
     >>> correlation_of_noise(Kernel("hann", 0.7), np.array([0.0, 0.7, 1.4])).round(2).tolist()
-    [1.0, 0.61, -0.02]
+    [1.0, 0.59, 0.01]
     """
     f = np.linspace(0, kernel.cutoff_per_mm, 2001)
     power = f**2 * kernel(f) ** 2  # |f| W^2, and f of the ring

@@ -7,7 +7,6 @@ import torch
 
 from ldctlib.metrics import nps
 from ldctlib.physics import KERNELS, FanBeam, fbp
-from ldctlib.units import MU_WATER_PER_MM
 
 matplotlib.use("Agg")
 PIXEL_MM = 0.6
@@ -98,23 +97,37 @@ def test_squares_of_a_larger_image():
     assert found.variance_hu2 == pytest.approx(25, rel=0.03)
 
 
-@pytest.mark.parametrize("kernel", ["soft", "sharp"])
+def noise_of_power(kernel, count, generator):
+    """Noise whose power is |f| W(f)², at points 0.7 mm apart, cut out of a larger periodic one."""
+    f = np.hypot(*np.meshgrid(*[np.fft.fftfreq(256, 0.7)] * 2))
+    response = np.sqrt(f) * kernel(f) / 0.7
+    for _ in range(count):
+        white = np.fft.fft2(generator.normal(size=(256, 256)))
+        whole = np.fft.ifft2(white * response).real
+        yield from (whole[y : y + 48, x : x + 48] for y in (0, 80, 160) for x in (0, 80, 160))
+
+
+@pytest.mark.parametrize("kernel", ["soft", "standard", "sharp"])
 def test_noise_of_a_reconstruction_is_ramp_times_kernel(kernel):
-    """Of white noise s in line integrals, around the axis: s² a dbeta / 2 |f| W(f)²."""
-    geometry = FanBeam(48, 0.7, 240, 120, 595.0, 1085.6, 1.2858, offset=0.25)
-    modulation, scale = KERNELS[kernel], 1000 / MU_WATER_PER_MM
-    random, spectra = np.random.default_rng(8), []
+    """Of white noise s in line integrals, around the axis: s² a dbeta / 2 |f| W(f)².
+
+    A square of 48 pixels smears its spectrum, so noise of that power is measured likewise; the
+    source is far away, so that frequencies are the same on both sides of the axis.
+    """
+    geometry = FanBeam(48, 0.7, 240, 120, 2380.0, 4342.4, 1.2858, offset=0.25)
+    channel_mm, sigma = geometry.channel_rad * geometry.sod_mm, 0.01
+    random, parts = np.random.default_rng(8), []
     for _ in range(4):
-        lines = random.normal(0, 0.01, (100, *geometry.sinogram_shape)).astype(np.float32)
-        image = fbp(torch.from_numpy(lines), geometry, kernel).numpy()
-        spectra.append(nps(scale * image, 0.7, background="none"))
-    f = spectra[0].frequencies
-    measured = np.mean([found.values for found in spectra], 0)
-    channel_mm = geometry.channel_rad * geometry.sod_mm
-    expected = (0.01 * scale) ** 2 * channel_mm * geometry.view_rad / 2 * f * modulation(f) ** 2
-    inside = (f > 0.08) & (f < 0.8 * modulation.cutoff_per_mm)
+        lines = random.normal(0, sigma, (100, *geometry.sinogram_shape)).astype(np.float32)
+        parts.append(fbp(torch.from_numpy(lines), geometry, kernel).numpy())
+    measured = nps(np.concatenate(parts), 0.7, background="none")
+    twin = np.stack(list(noise_of_power(KERNELS[kernel], 60, random)))
+    expected = nps(twin, 0.7, background="none").values
+    expected = expected * sigma**2 * channel_mm * geometry.view_rad / 2
+    f = measured.frequencies
+    inside = (f > 0.08) & (f < 0.8 * KERNELS[kernel].cutoff_per_mm)
     assert inside.sum() >= 12
-    np.testing.assert_allclose(measured[inside], expected[inside], rtol=0.05)
+    np.testing.assert_allclose(measured.values[inside], expected[inside], rtol=0.05)
 
 
 @pytest.mark.parametrize(

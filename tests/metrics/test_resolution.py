@@ -9,7 +9,7 @@ from scipy.special import ndtr
 from scipy.stats import ncx2
 
 from ldctlib.metrics import contrast_dependence, mtf, ttf
-from ldctlib.physics import KERNELS, FanBeam, fbp
+from ldctlib.physics import KERNELS, FanBeam, fbp, imaged
 from ldctlib.scans import open_scan
 from ldctlib.scans.phantoms.inserts import disc_coverage, inserts
 from ldctlib.units import MU_WATER_PER_MM, mu_to_hu
@@ -178,7 +178,8 @@ def scan():
 
 @pytest.fixture(scope="module")
 def noisy(scan):
-    return repeats(scan.hu[0].astype(np.float64), 12, 8, seed=1, smooth_px=0.5)
+    image = imaged(scan, "soft").hu[0].astype(np.float64)
+    return repeats(image, 12, 8, seed=1, smooth_px=0.5)
 
 
 def test_linear_processing_has_one_transfer_function(scan, noisy):

@@ -144,10 +144,9 @@ def test_lines_that_do_not_fit_are_refused(patient):
         patient.with_lines(lines[:1])
     with pytest.raises(ValueError, match="keep_sinogram=True"):
         dataclasses.replace(patient, sinogram=None).with_lines(lines)
-    exposure = dataclasses.replace(patient.exposure, clip=True)
-    clipped = dataclasses.replace(patient, exposure=exposure)
+    clipped = dataclasses.replace(patient.exposure, clip=True)
     with pytest.raises(ValueError, match="expose without clip"):
-        clipped.with_lines(lines)
+        dataclasses.replace(patient, exposure=clipped).with_lines(lines)
     with pytest.raises(ValueError, match="only images are known"):
         dataclasses.replace(patient, exposure=None).with_lines(lines)
 
