@@ -39,8 +39,8 @@ def project(mu: Tensor, geometry: FanBeam) -> Tensor:
     >>> disc = torch.zeros(256, 256)
     >>> disc[128 - 50 : 128 + 50, 128 - 50 : 128 + 50] = 0.02  # a square of 140 mm
     >>> line_integrals = project(disc, FanBeam.course())
-    >>> tuple(line_integrals.shape), round(line_integrals[0, 183:185].mean().item(), 3)
-    ((384, 368), 2.8)
+    >>> tuple(line_integrals.shape), round(line_integrals[0, 367:369].mean().item(), 3)
+    ((384, 736), 2.8)
     """
     n = geometry.pixels
     _check(mu, (n, n), "an image for this scanner")
