@@ -81,12 +81,12 @@ def window_of(images: Mapping[str, Image]) -> str:
 
 
 def doses(images: Mapping[str, Image]) -> list[str]:
-    """What the scans say of their dose: each statement once, with the first pane that it fits.
+    """What the scans say of their dose, each statement once, with the first pane that says it.
 
     A denoised scan comes last in this: its noise is no longer that of its dose.
 
-    >>> told = {"dose": "10 % (as noisy as 9 %)"}
-    >>> low = Scan(np.zeros((1, 4, 4)), (1, 1, 1), "a", provenance=told)
+    >>> facts = {"dose": "10 % (as noisy as 9 %)"}
+    >>> low = Scan(np.zeros((1, 4, 4)), (1, 1, 1), "patient", provenance=facts)
     >>> doses({"CNN": low.with_hu(low.hu, denoiser="cnn10"), "low dose": low, "again": low})
     ['low dose: 10 % (as noisy as 9 %)']
     """
