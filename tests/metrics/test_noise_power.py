@@ -117,15 +117,16 @@ def test_noise_of_a_reconstruction_is_ramp_times_kernel(kernel):
     geometry = FanBeam(48, 0.7, 240, 120, 2380.0, 4342.4, 1.2858, offset=0.25)
     channel_mm, sigma = geometry.channel_rad * geometry.sod_mm, 0.01
     random, parts = np.random.default_rng(8), []
-    for _ in range(4):
+    for _ in range(8):
         lines = random.normal(0, sigma, (100, *geometry.sinogram_shape)).astype(np.float32)
         parts.append(fbp(torch.from_numpy(lines), geometry, kernel).numpy())
     measured = nps(np.concatenate(parts), 0.7, background="none")
-    twin = np.stack(list(noise_of_power(KERNELS[kernel], 60, random)))
+    twin = np.stack(list(noise_of_power(KERNELS[kernel], 120, random)))
     expected = nps(twin, 0.7, background="none").values
     expected = expected * sigma**2 * channel_mm * geometry.view_rad / 2
     f = measured.frequencies
-    inside = (f > 0.08) & (f < 0.8 * KERNELS[kernel].cutoff_per_mm)
+    # below, a ring has too few frequencies: repeats differ by 2 to 4 %
+    inside = (f > 0.1) & (f < 0.8 * KERNELS[kernel].cutoff_per_mm)
     assert inside.sum() >= 12
     np.testing.assert_allclose(measured.values[inside], expected[inside], rtol=0.05)
 
