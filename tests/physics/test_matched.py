@@ -62,6 +62,19 @@ def test_the_own_noise_is_found(anatomy, sigma_hu, kernel):
     assert sigma == pytest.approx(sigma_hu, rel=0.12)
 
 
+@pytest.mark.parametrize("kernel", ["soft", "standard", "sharp"])
+@pytest.mark.parametrize("anatomy", ["chest", "abdomen"])
+def test_the_colour_of_own_noise_is_found(anatomy, kernel):
+    """Up to a fifth of f50: what organs leave in the windows makes noise look softer."""
+    pixels = 400
+    scan = open_scan(f"phantom-{anatomy}", shape=(1, pixels, pixels), spacing_mm=(5, 0.9, 0.9))
+    noise = noise_of_power(KERNELS[kernel], scan.shape, scan.pixel_mm, 30.0)
+    noisy = scan.with_hu(imaged(scan, kernel).hu + noise)
+    geometry = FanBeam.siemens(pixels, 0.9)
+    found = own_noise(noisy, geometry, np.ones(geometry.channels))
+    assert found.kernel.f50 == pytest.approx(KERNELS[kernel].f50, rel=0.2)
+
+
 @pytest.fixture(scope="module", params=[("chest", "benchmark"), ("abdomen", "clinical"),
                                         ("abdomen", "benchmark")], ids="-".join)  # fmt: skip
 def known(request):
@@ -70,19 +83,20 @@ def known(request):
     return expose(scan, 0.5, seed=3, preset=preset, keep_sinogram=False)
 
 
-def test_strength_and_colour_of_an_exam_are_found(known):
-    """Against full dose less truth, in the same windows; and by the kernel that made it.
+def test_the_strength_of_an_exams_noise_is_found(known):
+    """Against full dose less truth, in the same windows.
 
     On pixels of 1.4 mm a window has but 25, and in a chest noise differs from place to place: the
     strength is right within a fifth.
     """
     scan, exposure = as_patient(known.full), known.exposure
-    found = own_noise(scan, exposure.geometry, bowtie_of(known))
+    found = own_noise(scan, exposure.geometry, bowtie_of(known), exposure.kernel)
     usual, sigma = usual_noise(scan.hu, scan.pixel_mm)
     _, spread = local_noise(known.full.hu - known.truth.hu, scan.pixel_mm)
     true = float(np.sqrt((spread[usual] ** 2).mean()))
     assert found.sigma_hu == sigma == pytest.approx(true, rel=0.2)
-    assert found.kernel.f50 == pytest.approx(exposure.kernel.f50, rel=0.25)
+    photons = float(exposure.blank.max())
+    assert found.photons == pytest.approx(photons, rel=0.5)
 
 
 def test_a_matched_dose_adds_its_share(known):
